@@ -1,0 +1,603 @@
+"""The log: every answer ever given, append-only, in one SQLite file. What is derived from it can be thrown away.
+
+The table `events` is the truth: nothing in it is changed or deleted (triggers see to that), undo is a `void` event, and
+merging two logs is a union by uuid. The tables `memory` and `derived` only cache what replaying the events gives; they
+are brought up to date from the first event that they have not seen, so dropping them changes nothing.
+Not handled: a network folder on macOS is not noticed.
+"""
+
+import json
+import os
+import sqlite3
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from qa.practice import memory
+
+SCHEMA = 1
+BUSY_MS = 5000
+DAY_TURNS_AT = timedelta(hours=4)
+GRADE, VOID, SKIP = "grade", "void", "skip"
+NETWORK = {
+    "nfs",
+    "nfs4",
+    "cifs",
+    "smb3",
+    "smbfs",
+    "ncpfs",
+    "afs",
+    "9p",
+    "ceph",
+    "glusterfs",
+    "lustre",
+    "beegfs",
+    "gpfs",
+}
+NETWORK |= {"fuse.sshfs", "fuse.glusterfs", "fuse.ceph", "fuse.s3fs", "fuse.rclone", "davfs", "fuse.davfs2"}
+
+EVENTS = """
+CREATE TABLE events (
+    uuid TEXT NOT NULL UNIQUE CHECK (length(uuid) = 36),
+    ts_utc_ms INTEGER NOT NULL CHECK (typeof(ts_utc_ms) = 'integer'),
+    tz_offset_min INTEGER NOT NULL CHECK (typeof(tz_offset_min) = 'integer'),
+    item_id TEXT NOT NULL CHECK (item_id <> ''),
+    item_hash TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind <> ''),
+    grade INTEGER CHECK (grade IN (1, 2, 3, 4)),
+    took_ms INTEGER CHECK (took_ms >= 0),
+    scheduler_version TEXT NOT NULL,
+    payload TEXT NOT NULL CHECK (payload LIKE '{%}'),
+    seq INTEGER PRIMARY KEY,
+    CHECK ((kind = 'grade') <= (grade IS NOT NULL))
+);
+CREATE INDEX events_of_item ON events (item_id);
+CREATE TRIGGER events_stay BEFORE DELETE ON events BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
+CREATE TRIGGER events_stay_same BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
+"""
+DERIVED = (
+    "CREATE TABLE IF NOT EXISTS memory (item_id TEXT PRIMARY KEY, stability REAL, difficulty REAL, last_ms INTEGER,"
+    " item_hash TEXT, grades INTEGER) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS derived (version TEXT, seq INTEGER)",
+)
+
+
+class LogError(Exception):
+    """The log cannot be used; the message says where it is and what to do."""
+
+
+class Event(NamedTuple):
+    """Something that happened. kind: "grade", "void" (payload: what it takes back), "skip", or what later versions add.
+
+    Other kinds are kept and passed over, so that logs of newer versions can be merged.
+    """
+
+    uuid: str
+    ts_utc_ms: int
+    tz_offset_min: int
+    item_id: str
+    item_hash: str
+    kind: str
+    grade: int | None
+    took_ms: int | None
+    scheduler_version: str
+    payload: dict[str, Any]
+
+    @property
+    def day(self) -> date:
+        """The day it belongs to, where it happened."""
+        return day_of(self.ts_utc_ms, self.tz_offset_min)
+
+
+COLUMNS = ", ".join(Event._fields)
+
+
+class Studied(NamedTuple):
+    """What the log knows of a question that was graded at least once."""
+
+    memory: memory.Memory
+    last_ms: int
+    """When it was last graded."""
+    item_hash: str
+    """Of the answer as it was then."""
+    grades: int
+
+    def recall(self, now_ms: int) -> float:
+        """Return how likely it is remembered now."""
+        return memory.recall(self.memory, days_between(self.last_ms, now_ms))
+
+
+def home() -> Path:
+    """Return the folder of the log: $QUIZ_HOME, or the user's data folder."""
+    if place := os.environ.get("QUIZ_HOME"):
+        return Path(place).expanduser()
+    name = "executable-answers"
+    if sys.platform == "linux":  # what platformdirs does there; importing it costs a third of `quiz next`
+        data = os.environ.get("XDG_DATA_HOME", "")
+        return Path(data if os.path.isabs(data) else os.path.expanduser("~/.local/share")) / name
+    from platformdirs import user_data_path
+
+    return user_data_path(name)
+
+
+def now() -> int:
+    """Return the time in UTC milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+def days_between(earlier_ms: int, later_ms: int) -> float:
+    """Return the days from one moment to another; none where the clock went back."""
+    return max(0, later_ms - earlier_ms) / 86_400_000
+
+
+def day_of(ts_utc_ms: int, tz_offset_min: int) -> date:
+    """Return the local day of a moment; a day turns at 4 am, so that a late evening is one day."""
+    local = datetime(1970, 1, 1) + timedelta(milliseconds=ts_utc_ms, minutes=tz_offset_min)
+    return (local - DAY_TURNS_AT).date()
+
+
+def tz_offset(ts_utc_ms: int) -> int:
+    """Return how far local time is ahead of UTC at that moment, in minutes."""
+    return time.localtime(ts_utc_ms / 1000).tm_gmtoff // 60
+
+
+def new_uuid() -> str:
+    """Return a UUID of version 7, whose order is that of time to a quarter of a microsecond."""
+    ns = time.time_ns()
+    ms, rest = divmod(ns, 1_000_000)
+    bits = ms << 80 | 7 << 76 | (rest * 4096 // 1_000_000) << 64 | 2 << 62 | int.from_bytes(os.urandom(8)) >> 2
+    text = f"{bits:032x}"
+    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+
+
+def standing(events: Iterable[Event]) -> list[Event]:
+    """Return the events without those taken back and without the voids, in the order of time."""
+    every = sorted(events, key=lambda e: (e.ts_utc_ms, e.uuid))
+    gone = {e.payload.get("void") for e in every if e.kind == VOID}
+    return [e for e in every if e.kind != VOID and e.uuid not in gone]
+
+
+def replay(events: Iterable[Event]) -> Studied | None:
+    """Return what the events of one question come to; None when no grade stands."""
+    now, last, count = None, None, 0
+    for event in standing(events):
+        if event.kind == GRADE and event.grade:
+            days = days_between(last.ts_utc_ms, event.ts_utc_ms) if last else 0.0
+            now, last, count = memory.review(now, event.grade, days), event, count + 1
+    return Studied(now, last.ts_utc_ms, last.item_hash, count) if now and last else None
+
+
+class Log:
+    """An open log. `notes` says what its owner should be told: a repair, a network folder.
+
+    Raises LogError where the file cannot be used. A damaged file is set aside and its events are brought back from
+    the newest good backup and from what can still be read of it.
+    """
+
+    def __init__(self, path: Path, *, check: bool = False) -> None:
+        self.path, self.notes = path, list[str]()
+        self._added = False
+        with self._errors():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                if _is_empty(path):
+                    with _alone(path):  # two that make the same log would find it locked
+                        self._connection = _open(path, self.notes, check=check)
+                else:
+                    self._connection = _open(path, self.notes, check=check)
+            except sqlite3.DatabaseError as error:
+                if not _is_damage(error):
+                    raise
+                self._repair()
+
+    def append(
+        self,
+        item_id: str,
+        item_hash: str,
+        kind: str,
+        *,
+        grade: int | None = None,
+        took_ms: int | None = None,
+        payload: dict[str, Any] | None = None,
+        ts_utc_ms: int | None = None,
+    ) -> Event:
+        """Write one event; when this returns it is on the disk."""
+        at = now() if ts_utc_ms is None else ts_utc_ms
+        event = Event(
+            new_uuid(), at, tz_offset(at), item_id, item_hash, kind, grade, took_ms, memory.VERSION, payload or {}
+        )
+        self.add([event])
+        return event
+
+    def add(self, events: Iterable[Event]) -> int:
+        """Write events that the log does not have yet, all or none; return how many those were."""
+        rows = [_row(e) for e in events]
+
+        def write() -> int:
+            with _writing(self._connection):
+                return _insert(self._connection, rows)
+
+        with self._errors():
+            try:
+                added = write()
+            except sqlite3.DatabaseError as error:
+                if not _is_damage(error):
+                    raise
+                self._connection.close()
+                self._repair()
+                added = write()
+        self._added = self._added or added > 0
+        return added
+
+    def undo(self, event: Event | None = None) -> Event | None:
+        """Take back an event, or else the last grade that stands; return what was taken back."""
+        with self._errors(), _writing(self._connection):
+            grades = [e for e in standing(self.events()) if e.kind == GRADE]
+            target = next((e for e in reversed(grades) if event is None or e.uuid == event.uuid), None)
+            if target is None:
+                return None
+            at = now()
+            void = target._replace(
+                uuid=new_uuid(), ts_utc_ms=at, tz_offset_min=tz_offset(at), kind=VOID, grade=None, took_ms=None,
+                scheduler_version=memory.VERSION, payload={"void": target.uuid},
+            )  # fmt: skip
+            _insert(self._connection, [_row(void)])
+        self._added = True
+        return target
+
+    def events(self, item_id: str | None = None) -> list[Event]:
+        """Return all events, or those of one question, in the order they were written."""
+        with self._errors():
+            where, values = ("WHERE item_id = ?", (item_id,)) if item_id else ("", ())
+            rows = self._connection.execute(f"SELECT {COLUMNS} FROM events {where} ORDER BY seq", values)
+            return [_event(row) for row in rows]
+
+    def studied(self) -> dict[str, Studied]:
+        """Return what is remembered of each question that was graded."""
+        with self._errors():
+            if not _is_fresh(self._connection):
+                with _writing(self._connection):
+                    _refresh(self._connection)
+            rows = self._connection.execute(
+                "SELECT item_id, stability, difficulty, last_ms, item_hash, grades FROM memory"
+            )
+            return {row[0]: Studied(memory.Memory(row[1], row[2]), *row[3:]) for row in rows}
+
+    def last_asked(self) -> str | None:
+        """Return the id of the question of the last event."""
+        with self._errors():
+            row = self._connection.execute("SELECT item_id FROM events ORDER BY seq DESC LIMIT 1").fetchone()
+        return row[0] if row else None
+
+    def close(self) -> None:
+        """Close the file; keep a backup of the day if something was added."""
+        with suppress(LogError):
+            if self._added:
+                self.backup()
+        self._connection.close()
+
+    def backup(self) -> None:
+        """Keep a copy of the log as it is, in place of an earlier one of the same day, and thin the older ones."""
+        with self._errors():
+            at = now()
+            day = day_of(at, tz_offset(at))
+            folder = backups(self.path)
+            folder.mkdir(exist_ok=True)
+            part = folder / f"{day}.{os.getpid()}.part"
+            part.unlink(missing_ok=True)
+            try:
+                self._connection.execute("VACUUM INTO ?", (str(part),))
+                with part.open("rb") as written:
+                    os.fsync(written.fileno())
+                os.replace(part, folder / f"{day}.sqlite")
+            finally:
+                part.unlink(missing_ok=True)
+            have = {date.fromisoformat(p.stem): p for p in _dated(folder)}
+            for old in have.keys() - kept(have, day):
+                have[old].unlink(missing_ok=True)
+            for left in folder.glob("*.part"):  # of a process that was killed
+                if not left.name.startswith(str(day)):
+                    left.unlink(missing_ok=True)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Turn what SQLite and the system say into words about this file."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise LogError(_in_words(error, self.path)) from error
+        except OSError as error:
+            raise LogError(f"cannot use {self.path}: {error.strerror}; QUIZ_HOME names another folder") from error
+
+    def _repair(self) -> None:
+        """Set the damaged file aside, and bring back its events."""
+        with _alone(self.path):
+            try:  # another process may have done it already
+                self._connection = _open(self.path, self.notes, check=True)
+                return
+            except sqlite3.DatabaseError as error:
+                if not _is_damage(error):
+                    raise
+            aside = _set_aside(self.path)
+            self._connection = _open(self.path, self.notes)
+            said = "no good backup was found"
+            for copy in sorted(_dated(backups(self.path)), reverse=True):
+                if events := _readable(copy, whole=True):
+                    said = f"{self.add(events)} events came back from the backup of {copy.stem}"
+                    break
+            rest = self.add(_readable(aside, whole=False))
+            self.notes.append(
+                f"The log of your answers was damaged. It is kept as {aside}; {said}, {rest} more from the file itself."
+            )
+
+
+def backups(path: Path) -> Path:
+    """Return the folder of the backups of a log."""
+    return path.parent / "backups"
+
+
+def kept(days: Iterable[date], today: date) -> set[date]:
+    """Return the backups worth keeping: each of the last 7 days, the last of each of 8 weeks, the last of each month."""
+    keep: dict[object, date] = {}
+    for day in sorted(days):
+        age = (today - day).days
+        keep[day if age < 7 else day.isocalendar()[:2] if age < 56 else (day.year, "month", day.month)] = day
+    return set(keep.values())
+
+
+def network_kind(folder: Path, mounts: Path = Path("/proc/self/mountinfo")) -> str | None:
+    """Return the kind of network file system a folder lies on, None for a local one or where it cannot be told."""
+    try:
+        lines = mounts.read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return None
+    best, kind = -1, None
+    for line in lines:
+        before, _, after = line.partition(" - ")
+        place = before.split()[4].replace("\\040", " ")
+        if folder.is_relative_to(place) and len(place) >= best:
+            best, kind = len(place), after.split()[0]
+    return kind if kind in NETWORK else None
+
+
+def _is_empty(path: Path) -> bool:
+    return not path.exists() or not path.stat().st_size
+
+
+def _open(path: Path, notes: list[str], *, check: bool = False) -> sqlite3.Connection:
+    """Connect, look at the schema before anything is written, and make the tables of a new log."""
+    fresh = _is_empty(path)
+    if fresh and path.exists() and _dated(backups(path)):
+        error = sqlite3.DatabaseError("the file is empty, and there are backups")
+        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise error
+    connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_MS / 1000)
+    try:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version > SCHEMA:
+            raise LogError(
+                f"{path} was written by a newer version (its schema is {version}, this one knows {SCHEMA}). "
+                "Nothing was changed. Upgrade executable-answers, or choose another folder with QUIZ_HOME."
+            )
+        kind = network_kind(path.parent.resolve()) if fresh or check else None
+        if kind:  # write-ahead logging needs memory that the processes share
+            notes.append(
+                f"{path.parent} is on a network folder ({kind}): don't practise on two machines at once, "
+                "or choose a local folder with QUIZ_HOME."
+            )
+        if fresh or kind:
+            connection.execute(f"PRAGMA journal_mode = {'DELETE' if kind else 'WAL'}")
+        for pragma in ("synchronous = FULL", "fullfsync = ON", "checkpoint_fullfsync = ON"):
+            connection.execute(f"PRAGMA {pragma}")
+        if version < SCHEMA:
+            _create(connection, path)
+        if check:
+            _check(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _create(connection: sqlite3.Connection, path: Path) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if connection.execute("PRAGMA user_version").fetchone() == (0,):  # nobody else was first
+            if connection.execute("SELECT count(*) FROM sqlite_master").fetchone() != (0,):
+                raise LogError(f"{path} is a database of something else; choose another folder with QUIZ_HOME.")
+            for statement in _statements(EVENTS):
+                connection.execute(statement)
+            for statement in DERIVED:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {SCHEMA}")
+        connection.execute("COMMIT")
+    except BaseException:
+        with suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Split a script; `executescript` would commit between."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+@contextmanager
+def _writing(connection: sqlite3.Connection) -> Iterator[None]:
+    """One transaction that has the right to write from its start; a plain BEGIN fails under concurrent writers."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        with suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _insert(connection: sqlite3.Connection, rows: list[tuple[Any, ...]]) -> int:
+    before = connection.total_changes
+    connection.executemany(
+        f"INSERT INTO events ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (uuid) DO NOTHING", rows
+    )
+    added = connection.total_changes - before
+    _refresh(connection)
+    return added
+
+
+def _is_fresh(connection: sqlite3.Connection) -> bool:
+    try:
+        seen = connection.execute("SELECT version, seq FROM derived").fetchall()
+        connection.execute("SELECT 1 FROM memory LIMIT 1")
+    except sqlite3.OperationalError:  # no such table
+        return False
+    return seen == [(memory.VERSION, _last_seq(connection))]
+
+
+def _last_seq(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()[0])
+
+
+def _refresh(connection: sqlite3.Connection) -> None:
+    """Replay the questions that have events which the cache has not seen."""
+    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'memory'").fetchone():
+        connection.execute("DROP TABLE IF EXISTS derived")
+    for statement in DERIVED:
+        connection.execute(statement)
+    seen = connection.execute("SELECT version, seq FROM derived").fetchall()
+    since = seen[0][1] if len(seen) == 1 and seen[0][0] == memory.VERSION else 0
+    if not since:
+        connection.execute("DELETE FROM memory")
+    of_item: dict[str, list[Event]] = {}
+    items = "SELECT DISTINCT item_id FROM events WHERE seq > ?"
+    for row in connection.execute(f"SELECT {COLUMNS} FROM events WHERE item_id IN ({items})", (since,)):
+        of_item.setdefault(row[3], []).append(_event(row))
+    for item, events in of_item.items():
+        if found := replay(events):
+            values = (item, *found.memory, *found[1:])
+            connection.execute("INSERT OR REPLACE INTO memory VALUES (?,?,?,?,?,?)", values)
+        else:
+            connection.execute("DELETE FROM memory WHERE item_id = ?", (item,))
+    connection.execute("DELETE FROM derived")
+    connection.execute("INSERT INTO derived VALUES (?, ?)", (memory.VERSION, _last_seq(connection)))
+
+
+def _row(event: Event) -> tuple[Any, ...]:
+    return (*event[:-1], json.dumps(event.payload, ensure_ascii=False))
+
+
+def _event(row: tuple[Any, ...]) -> Event:
+    return Event(*row[:9], json.loads(row[9]))
+
+
+def _check(connection: sqlite3.Connection) -> None:
+    found = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if found != ("ok",):
+        error = sqlite3.DatabaseError(found[0])
+        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise error
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def _in_words(error: sqlite3.Error, path: Path) -> str:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    what = {
+        sqlite3.SQLITE_BUSY: "another program has held it for five seconds; try again",
+        sqlite3.SQLITE_FULL: "the disk is full; free some space and try again",
+        sqlite3.SQLITE_READONLY: "it cannot be written; QUIZ_HOME names another folder",
+        sqlite3.SQLITE_CANTOPEN: "it cannot be opened or made; QUIZ_HOME names another folder",
+        sqlite3.SQLITE_CORRUPT: "it is damaged; start `quiz` to have it repaired",
+    }.get(code, str(error))
+    return f"cannot use {path}: {what}"
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Keep other processes from repairing at the same time."""
+    import fcntl
+
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _set_aside(path: Path) -> Path:
+    """Rename the damaged file, and what SQLite keeps beside it, to a name that is not taken."""
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    names = (path.with_name(f"{path.stem}.damaged-{stamp}{n}{path.suffix}") for n in ("", *range(1, 10_000)))
+    aside = next(name for name in names if not name.exists())
+    for tail in ("-wal", "-shm", ""):
+        with suppress(FileNotFoundError):
+            os.rename(f"{path}{tail}", f"{aside}{tail}")
+    return aside
+
+
+def _dated(folder: Path) -> list[Path]:
+    """Return the backups in a folder: files named after a day."""
+    found = []
+    for path in folder.glob("*.sqlite"):
+        with suppress(ValueError):
+            date.fromisoformat(path.stem)
+            found.append(path)
+    return found
+
+
+def _readable(path: Path, *, whole: bool) -> list[Event]:
+    """Return the events that can be read from a file, from both of its ends; with `whole`, all of them or none."""
+    import shutil
+    import tempfile
+
+    events: dict[str, Event] = {}
+    with tempfile.TemporaryDirectory() as folder:  # of a copy, since SQLite tidies what it opens
+        copy = Path(folder, path.name)
+        for tail in ("", "-wal"):
+            with suppress(FileNotFoundError):
+                shutil.copyfile(f"{path}{tail}", f"{copy}{tail}")
+        connection = sqlite3.connect(copy, isolation_level=None)
+        for order in ("ASC", "DESC"):
+            try:
+                if whole:
+                    _check(connection)
+                rows = iter(connection.execute(f"SELECT {COLUMNS} FROM events ORDER BY seq {order}"))
+                while (row := next(rows, None)) is not None:
+                    with suppress(ValueError, TypeError):
+                        event = _event(row)
+                        if _is_sound(event):
+                            events.setdefault(event.uuid, event)
+            except sqlite3.Error:
+                if whole:
+                    events.clear()
+                    break
+        connection.close()
+    return list(events.values())
+
+
+def _is_sound(event: Event) -> bool:
+    """Say whether a row from a damaged file looks like an event at all."""
+    return (
+        isinstance(event.uuid, str)
+        and len(event.uuid) == 36
+        and isinstance(event.ts_utc_ms, int)
+        and isinstance(event.tz_offset_min, int)
+        and isinstance(event.item_hash, str)
+        and isinstance(event.item_id, str)
+        and event.item_id != ""
+        and isinstance(event.kind, str)
+        and isinstance(event.scheduler_version, str)
+        and isinstance(event.payload, dict)
+        and (event.grade in (1, 2, 3, 4) if event.kind == GRADE else event.grade in (None, 1, 2, 3, 4))
+        and (event.took_ms is None or (isinstance(event.took_ms, int) and event.took_ms >= 0))
+    )

@@ -1,0 +1,1 @@
+"""Runnable answers: one idea a file, plain PyTorch and SymPy."""

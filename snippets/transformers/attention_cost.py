@@ -1,0 +1,172 @@
+"""What attention costs: score evaluations, floating-point operations, bytes of cache, and bytes moved per operation.
+
+Sources: Vaswani et al., 2017, table 1 (operations, sequential steps, path length); Kaplan et al., Scaling Laws, 2020,
+table 1 (operations per token); Shazeer, Fast Transformer Decoding, 2019 (memory traffic of decoding).
+Variant: a multiplication and an addition are two operations; a block is the four square matrices of attention and a
+feed-forward network four times as wide (24 d^2 operations a token); a token that sees n keys mixes them with 4 n d.
+Not handled: the softmax itself, biases, gated feed-forward networks, experts, the vocabulary.
+
+On paper: 3 tokens without a cache: passes of 1, 2 and 3 tokens evaluate 1 + 4 + 9 = 14 scores, with a cache 1 + 2 + 3 = 6.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from snippets.evidence import Evidence
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+GIB = 2**30
+
+CACHES: dict[str, tuple[int, int, int]] = {
+    "GPT-3 175B (96 KV heads)": (96, 96, 128),
+    "Llama 3.1 405B (GQA, 8 KV heads)": (126, 8, 128),
+    "Llama 3.1 70B (GQA, 8 KV heads)": (80, 8, 128),
+}
+"""Layers, KV heads, width of a head, from the models' papers."""
+
+DEEPSEEK_V3 = (61, 512 + 64)
+"""Layers, and numbers cached a token and layer by multi-head latent attention: the latent and one rotary key."""
+
+
+def score_evaluations(tokens: int, cache: bool = True) -> int:
+    """Query-key products, a head and layer, to generate `tokens` tokens one by one.
+
+    With a cache step t has one query and t keys; without one it runs all t queries again over t keys.
+    """
+    if cache:
+        return tokens * (tokens + 1) // 2
+    return tokens * (tokens + 1) * (2 * tokens + 1) // 6
+
+
+def mixing_flops(context: int, width: int) -> int:
+    """Operations of one token's attention over `context` keys: the products with K, then the weighted sum of V."""
+    return 2 * context * width + 2 * context * width
+
+
+def matrix_flops(width: int) -> int:
+    """Operations of one token in the matrices of a block: Q, K, V, output (4 d^2 weights) and feed-forward (8 d^2)."""
+    return 2 * (4 * width**2 + 8 * width**2)
+
+
+def crossover(width: int) -> int:
+    """Context at which attending costs a token as much as all matrices of the block: six times the width."""
+    return 6 * width
+
+
+def kv_bytes_per_token(layers: int, kv_heads: int, head_dim: int, bytes_per_number: int = 2) -> int:
+    """Bytes of cache that each token adds: a key and a value, for every layer and KV head."""
+    return 2 * layers * kv_heads * head_dim * bytes_per_number
+
+
+def decode_intensity(query_heads: int, kv_heads: int, bytes_per_number: int = 2) -> float:
+    """Operations per byte of cache read while decoding one sequence.
+
+    Each cached number is read once and serves every query head of its group with a multiplication and an addition.
+    """
+    return 2 * (query_heads / kv_heads) / bytes_per_number
+
+
+def counts_match_a_run(tokens: int = 48) -> Evidence:
+    """Count the query-key products by generating token by token, in loops: the formulas give the same two numbers."""
+    cached = without = 0
+    for step in range(1, tokens + 1):
+        for query in range(step):
+            for _key in range(step):
+                without += 1
+                cached += query == step - 1
+    return Evidence(
+        holds=(cached, without) == (score_evaluations(tokens), score_evaluations(tokens, cache=False)),
+        measured={"with a cache": cached, "without": without},
+    )
+
+
+def mixing_overtakes_the_matrices(width: int = 4096) -> Evidence:
+    """Search for the first context at which a token's mixing costs more than its matrices: just past `crossover`.
+
+    A quarter of the way there it is a quarter of them: the quadratic term is the smaller one for most prompts.
+    """
+    context = 1
+    while mixing_flops(context, width) <= matrix_flops(width) and context < 10**9:
+        context *= 2
+    low, high = context // 2, context
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if mixing_flops(middle, width) <= matrix_flops(width) else (low, middle)
+    return Evidence(holds=low == crossover(width), measured={"contexts until then, in widths": low / width})
+
+
+def cache_bytes_counted(layers: int = 3, kv_heads: int = 5, head_dim: int = 7, tokens: int = 11) -> Evidence:
+    """Fill a cache of a small model with two-byte numbers and weigh it: the formula gives its size."""
+    cache = [bytearray(2) for _ in "kv" for _ in range(layers * kv_heads * tokens * head_dim)]
+    weighed = sum(map(len, cache))
+    return Evidence(
+        holds=weighed == tokens * kv_bytes_per_token(layers, kv_heads, head_dim),
+        measured={"bytes weighed": weighed},
+    )
+
+
+def reads_counted(query_heads: int = 8, kv_heads: int = 2, head_dim: int = 4, context: int = 6) -> Evidence:
+    """Walk through one decoding step and count operations and bytes of cache read once each: the formula's ratio."""
+    operations, read = 0, set()
+    for head in range(query_heads):
+        shared = head * kv_heads // query_heads
+        for token in range(context):
+            for channel in range(head_dim):
+                for part in "kv":
+                    operations += 2
+                    read.add((part, shared, token, channel))
+    ratio = operations / (2 * len(read))
+    return Evidence(
+        holds=abs(ratio - decode_intensity(query_heads, kv_heads)) < 1e-12,
+        measured={"operations per byte": ratio},
+    )
+
+
+def mixers(tokens: int = 8192, width: int = 4096, head_dim: int = 128, window: int = 1024) -> list[dict[str, str]]:
+    """Table: four ways to mix 8192 tokens in one layer 4096 wide, after table 1 of Vaswani et al.
+
+    Operations of the mixing alone, causal (half of all pairs); numbers that decoding keeps a layer.
+    """
+    pairs = score_evaluations(tokens)
+    windowed = sum(min(t, window) for t in range(1, tokens + 1))
+    state = width * head_dim
+
+    def row(name: str, steps: int, path: str, operations: int, kept: int) -> dict[str, str]:
+        return {
+            "Layer": name,
+            "Steps in training": f"{steps:,}",
+            "Longest path": path,
+            "GFLOPs": f"{operations / 1e9:,.0f}",
+            "Numbers kept to decode": f"{kept:,}",
+        }
+
+    return [
+        row("Recurrent, one matrix", tokens, "n", 2 * tokens * width**2, width),
+        row("Causal attention", 1, "1", 4 * pairs * width, 2 * tokens * width),
+        row(f"Window of {window}", 1, "n/w layers", 4 * windowed * width, 2 * window * width),
+        row("Linear attention (state)", 1, "through the state", 4 * tokens * state, state),
+    ]
+
+
+def caches(tokens: int = 131_072) -> list[dict[str, str]]:
+    """Table: bytes of cache a token at 16 bits, and GiB for one sequence of 131 072 tokens, model by model."""
+    sizes = {name: kv_bytes_per_token(*shape) for name, shape in CACHES.items()}
+    layers, latent = DEEPSEEK_V3
+    sizes["DeepSeek-V3 671B (MLA)"] = layers * latent * 2
+    return [
+        {"Model": name, "KB a token": f"{size / 1000:,.0f}", "GiB at 128k": f"{tokens * size / GIB:,.1f}"}
+        for name, size in sizes.items()
+    ]
+
+
+def draw_score_evaluations(axes: Axes) -> None:
+    """Work to generate n tokens: without a cache, with one, and steps of a recurrent network."""
+    lengths = [2**n for n in range(4, 14)]
+    axes.plot(lengths, [score_evaluations(n, cache=False) for n in lengths], marker="o", label="scores, no cache")
+    axes.plot(lengths, [score_evaluations(n) for n in lengths], marker="s", label="scores, KV cache")
+    axes.plot(lengths, lengths, marker="^", label="steps of an RNN")
+    axes.set(xscale="log", yscale="log", xlabel="tokens generated", ylabel="evaluations, a head and layer")
+    axes.legend(frameon=False, loc="upper left")

@@ -1,0 +1,127 @@
+"""The wheel, installed elsewhere with what it says it needs and no more, is a quiz with a bank of its own."""
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+import zipfile
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def run(*command: str | Path, cwd: Path, **env: str) -> str:
+    """What a command prints; it must succeed, and sees no PYTHON or QUIZ variable of ours."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "QUIZ", "PIP_", "VIRTUAL_ENV"))}
+    done = subprocess.run(
+        command, cwd=cwd, env=clean | env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def ours(folder: str) -> set[str]:
+    """The files that the checkout has under a folder, as the wheel would name them."""
+    return {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts and path.name[0] != "."
+    }
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built from a copy, so that no build leaves anything in the checkout."""
+    source, out = tmp_path_factory.mktemp("source") / "copy", tmp_path_factory.mktemp("dist")
+    source.mkdir()
+    for name in ("pyproject.toml", "README.md", "LICENSE", ".gitignore"):
+        shutil.copy(ROOT / name, source)
+    for name in ("qa", "snippets"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    offline = ("--no-deps", "--no-index", "--no-build-isolation", "--disable-pip-version-check")
+    run(sys.executable, "-m", "pip", "wheel", "-q", *offline, "-w", out, source, cwd=out)
+    [built] = out.iterdir()
+    return built
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A virtual environment with the wheel, and links to those packages of this one that the wheel asks for."""
+    home = tmp_path_factory.mktemp("elsewhere") / "venv"
+    venv.create(home, symlinks=True)
+    python = home / "bin" / "python"
+    offline = ("--no-deps", "--no-index", "--disable-pip-version-check")
+    run(sys.executable, "-m", "pip", "--python", python, "install", "-q", *offline, wheel, cwd=home)
+
+    [info] = home.glob("lib/python*/site-packages/executable_answers-*.dist-info")
+    site = info.parent
+    todo = metadata.PathDistribution(info).requires or []
+    seen = set()
+    while todo:
+        requirement = Requirement(todo.pop())
+        if requirement.name in seen or (requirement.marker and not requirement.marker.evaluate({"extra": ""})):
+            continue
+        seen.add(requirement.name)
+        found = metadata.distribution(requirement.name)
+        todo += found.requires or []
+        for top in {file.parts[0] for file in found.files or []} - {"..", "__pycache__"}:
+            link = site / top
+            if not link.exists():
+                link.symlink_to(Path(str(found.locate_file(top))).resolve())
+    return home
+
+
+def test_the_wheel_holds_questions_evidence_sources_and_snippets(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        held = {name for name in archive.namelist() if ".dist-info/" not in name}
+        assert held == ours("qa") | ours("snippets")
+        assert archive.read("qa/sources.yaml") == (ROOT / "qa/sources.yaml").read_bytes()
+    for pattern in ("qa/questions/*/*.yaml", "qa/evidence/*/*.json", "snippets/*/*.py", "qa/site/*"):
+        assert any(Path(name).match(pattern) for name in held), pattern
+    assert (
+        "Requires-Dist: torch" not in (base := metadata_of(wheel).replace("; extra ==", "\x00")).split("\x00")[0]
+        or base
+    )
+    assert wheel.stat().st_size < 50e6
+
+
+def metadata_of(wheel: Path) -> str:
+    with zipfile.ZipFile(wheel) as archive:
+        [name] = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        return archive.read(name).decode()
+
+
+def test_installed_elsewhere_it_asks_from_its_own_bank(installed: Path, tmp_path: Path) -> None:
+    quiz, python = installed / "bin" / "quiz", installed / "bin" / "python"
+    here, home = tmp_path / "somewhere", tmp_path / "progress"
+    here.mkdir()
+
+    modules = run(
+        python, "-c", "import qa.bank, snippets; print(qa.bank.__file__, snippets.__file__)", cwd=here
+    ).split()
+    assert len(modules) == 2
+    assert [path for path in modules if not Path(path).is_relative_to(installed)] == []
+    absent = (
+        "import importlib.util as u; print(*[n for n in ('torch', 'sympy', 'mkdocs', 'matplotlib') if u.find_spec(n)])"
+    )
+    assert run(python, "-c", absent, cwd=here).split() == []
+
+    listed = run(quiz, "list", cwd=here, QUIZ_HOME=str(home))
+    identifiers = sorted(
+        path.relative_to(ROOT / "qa/questions").with_suffix("").as_posix()
+        for path in (ROOT / "qa/questions").glob("*/*.yaml")
+        if path.name[0] != "_"
+    )
+    assert [name for name in identifiers if name not in listed] == []
+    assert any(name in run(quiz, "next", cwd=here, QUIZ_HOME=str(home)) for name in identifiers)
+    shown = run(quiz, "show", identifiers[0], cwd=here, QUIZ_HOME=str(home))
+    assert len(shown) > 200
+    assert sysconfig.get_path("purelib") not in shown
