@@ -4,7 +4,16 @@ import re
 from datetime import date
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    model_validator,
+)
 
 TOPICS = (
     "foundations", "transformers", "llms", "autoregressive", "gans", "vaes", "diffusion", "density", "adaptation",
@@ -29,6 +38,15 @@ Ref = Annotated[str, StringConstraints(pattern=r"^snippets(\.\w+)+:\w+(\.\w+)*$"
 MistakeRef = Annotated[str, StringConstraints(pattern=r"^(snippets|tests\.mistakes)(\.\w+)+:\w+(\.\w+)*$")]
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z]+/[a-z0-9]+(-[a-z0-9]+)*$")]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+
+
+def _short_enough(text: str) -> str:
+    if (words := len(text.split())) > SHORT_WORDS:
+        raise ValueError(f"{words} words; {SHORT_WORDS} is what fits into 30 seconds")
+    return text
+
+
+Short = Annotated[Text, AfterValidator(_short_enough)]
 Scalar = int | float | bool | str
 
 
@@ -247,7 +265,7 @@ class Question(Part):
     needs: list[Id] = Field(default_factory=list, description="questions to know before")
     tags: list[Text] = Field(min_length=1)
     reviewed: date = Field(description="when its facts were last looked up")
-    short: Text = Field(description="what you would say aloud in 30 seconds: at most 90 words")
+    short: Short = Field(description="what you would say aloud in 30 seconds: at most 90 words")
     shows: dict[str, Shown] = Field(
         default_factory=dict, description="everything in the answer that code makes, by name"
     )
@@ -259,12 +277,6 @@ class Question(Part):
     follow_ups: list[FollowUp] = Field(default_factory=list)
     drills: list[Drill] = Field(default_factory=list)
     sources: list[str] = Field(default_factory=list)
-
-    @model_validator(mode="after")
-    def short_enough(self) -> Self:
-        if (words := len(self.short.split())) > SHORT_WORDS:
-            raise ValueError(f"`short` has {words} words; {SHORT_WORDS} is what fits into 30 seconds")
-        return self
 
 
 class Topic(Part):

@@ -185,6 +185,8 @@ def is_stale(task: Task, known: Evidence | None = None) -> bool:
     found = (evidence(task.question) if known is None else known).get(task.section, {}).get(task.name, {})
     if found.get("key") != task.key:
         return True
+    if task.mistake:
+        return task.mistake.says not in found["verdicts"]
     return task.kind == "figure" and not (path_of(task.question).parent / found["file"]).is_file()
 
 
@@ -260,6 +262,8 @@ def keep(outcomes: Iterable[Outcome]) -> None:
 
 
 def _save(id: str, file: Evidence) -> None:
+    for row in file.get("mistakes", {}).values():
+        row["verdicts"] = dict(sorted(row["verdicts"].items()))
     ordered = {s: dict(sorted(file[s].items())) for s in ("checks", "shown", "drills", "mistakes") if file.get(s)}
     write(path_of(id), json.dumps(ordered, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 

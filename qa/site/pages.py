@@ -58,7 +58,7 @@ def entry_line(entry: Entry, uri: str, *, topic: str = "") -> str:
     q = entry.question
     teaser = plain(shortened(q.short, 170))
     where = f"{plain(topic)} · " if topic else ""
-    return f"- [{plain(q.question)}]({uri})\n    <span class=\"qa-teaser\">{where}{q.level} · {teaser}</span>"
+    return f'- [{plain(q.question)}]({uri})\n    <span class="qa-teaser">{where}{q.level} · {teaser}</span>'
 
 
 def by_priority(entries: Sequence[Entry], up: str, topics: Mapping[str, model.Topic] | None = None) -> str:
@@ -71,14 +71,19 @@ def by_priority(entries: Sequence[Entry], up: str, topics: Mapping[str, model.To
             if e.question.priority == priority
         ]
         if lines:
-            parts.append(f"## {words.capitalize()}\n\n" + "\n".join(lines) + "\n{: .qa-list }")
+            parts.append(f"## {words.capitalize()}\n\n" + _wrapped("qa-list", "\n".join(lines)))
     return "\n\n".join(parts)
 
 
 def topic_page(topic: model.Topic, entries: Sequence[Entry]) -> str:
     """Return a topic's page: its questions in the order of priority."""
-    meta = front_matter(title=topic.title, description=shortened(f"{topic.blurb} {_many(len(entries), 'interview question')}, with tested answers."))
-    return f"{meta}\n\n# {plain(topic.title)}\n\n{plain(topic.blurb)}\n{{: .qa-lead }}\n\n{by_priority(entries, '../')}\n"
+    meta = front_matter(
+        title=topic.title,
+        description=shortened(f"{topic.blurb} {_many(len(entries), 'interview question')}, with tested answers."),
+    )
+    return (
+        f"{meta}\n\n# {plain(topic.title)}\n\n{plain(topic.blurb)}\n{{: .qa-lead }}\n\n{by_priority(entries, '../')}\n"
+    )
 
 
 def questions_page(entries: Sequence[Entry], topics: Mapping[str, model.Topic]) -> str:
@@ -95,7 +100,9 @@ def tags_page(entries: Sequence[Entry]) -> str:
         for tag in entry.question.tags:
             tags.setdefault(tag, []).append(entry)
     meta = front_matter(title="Tags", description="Questions by what they touch.", search={"exclude": True})
-    index = " ".join(f"[{plain(tag)} ({len(tags[tag])})](#{anchor(tag)}){{ .qa-tag }}" for tag in sorted(tags, key=str.lower))
+    index = " ".join(
+        f"[{plain(tag)} ({len(tags[tag])})](#{anchor(tag)}){{ .qa-tag }}" for tag in sorted(tags, key=str.lower)
+    )
     sections = "\n\n".join(
         f"## {plain(tag)} {{ #{anchor(tag)} }}\n\n"
         + "\n".join(f"- [{plain(e.question.question)}]({e.id}.md)" for e in tags[tag])
@@ -108,14 +115,22 @@ def sources_page(references: Mapping[str, model.Reference], entries: Sequence[En
     """Return the bibliography, each source with the questions that rest on it."""
     users: dict[str, list[Entry]] = {}
     for e in entries:
-        keys = [*e.question.sources, *e.question.basis.sources, *(k for m in e.question.misconceptions for k in m.sources)]
+        keys = [
+            *e.question.sources,
+            *e.question.basis.sources,
+            *(k for m in e.question.misconceptions for k in m.sources),
+        ]
         for key in dict.fromkeys(keys):
             users.setdefault(key, []).append(e)
     meta = front_matter(title="Sources", description="The papers and documents that the answers rest on.")
     items = []
     for key, reference in sorted(references.items(), key=lambda item: (item[1].authors.lower(), item[1].year)):
         used = ", ".join(f"[{plain(e.question.question)}]({e.id}.md)" for e in users.get(key, []))
-        items.append(f'<div class="qa-reference" id="{anchor(key)}" markdown>\n\n{citation(reference)}' + (f"\n\n{used}\n{{: .qa-from }}" if used else "") + "\n\n</div>")
+        items.append(
+            f'<div class="qa-reference" id="{anchor(key)}" markdown>\n\n{citation(reference)}'
+            + (f"\n\n{used}\n{{: .qa-from }}" if used else "")
+            + "\n\n</div>"
+        )
     return f"{meta}\n\n# Sources\n\n" + "\n\n".join(items) + "\n"
 
 
@@ -124,7 +139,9 @@ def sources_page(references: Mapping[str, model.Reference], entries: Sequence[En
 
 def snippets_page(modules: Sequence[str], topics: Mapping[str, model.Topic]) -> str:
     """Return the list of snippets by topic."""
-    meta = front_matter(title="Snippets", description="The tested code that every answer is made from, one idea a file.")
+    meta = front_matter(
+        title="Snippets", description="The tested code that every answer is made from, one idea a file."
+    )
     parts = [
         f"{meta}\n\n# Snippets",
         "One idea a file, in plain PyTorch and SymPy: what an answer says, a snippet computes. `python -m snippets <topic>.<idea>` "
@@ -134,8 +151,13 @@ def snippets_page(modules: Sequence[str], topics: Mapping[str, model.Topic]) -> 
     for module in modules:
         by_topic.setdefault(module.split(".")[1], []).append(module)
     for topic in sorted(by_topic, key=lambda t: (topics[t].order if t in topics else 99, t)):
-        lines = [f"- [`{m.split('.', 1)[1]}`]({'/'.join(m.split('.')[1:])}.md): {plain(_sentence(source.module(m).doc))}" for m in by_topic[topic]]
-        parts.append(f"## {plain(topics[topic].title if topic in topics else topic.capitalize())}\n\n" + "\n".join(lines))
+        lines = [
+            f"- [`{m.split('.', 1)[1]}`]({'/'.join(m.split('.')[1:])}.md): {plain(_sentence(source.module(m).doc))}"
+            for m in by_topic[topic]
+        ]
+        parts.append(
+            f"## {plain(topics[topic].title if topic in topics else topic.capitalize())}\n\n" + "\n".join(lines)
+        )
     return "\n\n".join(parts) + "\n"
 
 
@@ -147,8 +169,12 @@ def snippet_page(name: str, uses: Sequence[Use], titles: Mapping[str, str], math
     users = sorted({use.id for use in uses if use.id in titles}, key=lambda id: titles[id])
     parts = [f"{meta}\n\n# `{short}`", docstring(module.doc, math)]
     if users:
-        parts.append("Used by: " + " · ".join(f"[{plain(titles[id])}](../../{id}.md)" for id in users) + "\n{: .qa-needs }")
-    parts.append(f'<div class="qa-run" data-search-exclude markdown>\n\n```bash\npython -m snippets {short}\n```\n\n</div>')
+        parts.append(
+            "Used by: " + " · ".join(f"[{plain(titles[id])}](../../{id}.md)" for id in users) + "\n{: .qa-needs }"
+        )
+    parts.append(
+        f'<div class="qa-run" data-search-exclude markdown>\n\n```bash\npython -m snippets {short}\n```\n\n</div>'
+    )
     parts += _code(module, uses, titles, math)
     return "\n\n".join(parts) + "\n"
 
@@ -183,7 +209,9 @@ def _text(text: str, math: Mapping[Formula, str]) -> str:
     return "".join(prose(piece, math) if i % 2 else plain(f"x{piece}x")[1:-1] for i, piece in enumerate(pieces))
 
 
-def _code(module: source.Module, uses: Sequence[Use], titles: Mapping[str, str], math: Mapping[Formula, str]) -> Iterator[str]:
+def _code(
+    module: source.Module, uses: Sequence[Use], titles: Mapping[str, str], math: Mapping[Formula, str]
+) -> Iterator[str]:
     """Yield the file piece by piece; a public function has a heading, what stands between keeps its place."""
     lines = module.text.splitlines()
     body = module.tree.body[1:] if module.doc else module.tree.body
@@ -209,7 +237,9 @@ def _code(module: source.Module, uses: Sequence[Use], titles: Mapping[str, str],
 
 def _block(code: str) -> str:
     fence = "`" * max(3, 1 + max(map(len, re.findall(r"`+", code)), default=0))
-    return f'<div class="qa-code" data-search-exclude markdown>\n\n{fence}python\n{code.strip(chr(10))}\n{fence}\n\n</div>'
+    return (
+        f'<div class="qa-code" data-search-exclude markdown>\n\n{fence}python\n{code.strip(chr(10))}\n{fence}\n\n</div>'
+    )
 
 
 def _kind(node: source.Definition) -> str:
@@ -223,7 +253,9 @@ def _kind(node: source.Definition) -> str:
     return f"\n\n{kind}\n{{: .qa-kind }}" if kind else ""
 
 
-def _experiments(name: str, uses: Sequence[Use], titles: Mapping[str, str], math: Mapping[Formula, str]) -> Iterator[str]:
+def _experiments(
+    name: str, uses: Sequence[Use], titles: Mapping[str, str], math: Mapping[Formula, str]
+) -> Iterator[str]:
     for use in uses:
         if use.ref != name or not use.says or use.id not in titles:
             continue
@@ -233,13 +265,19 @@ def _experiments(name: str, uses: Sequence[Use], titles: Mapping[str, str], math
         lines = [f"**{state}:** {prose(use.says, math)}" + (f" Measured: {measured}." if measured else "")]
         if use.rejected:
             lines.append("Rejects: " + "; ".join(prose(each, math) for each in use.rejected) + ".")
-        lines.append(f"[{plain(titles[use.id])}](../../{use.id}.md)" + (f" · {when}" if when else "") + "\n{: .qa-from }")
+        lines.append(
+            f"[{plain(titles[use.id])}](../../{use.id}.md)" + (f" · {when}" if when else "") + "\n{: .qa-from }"
+        )
         yield '<div class="qa-use" markdown>\n\n' + "\n\n".join(lines) + "\n\n</div>"
 
 
 def _sentence(doc: str) -> str:
     first = " ".join(doc.split("\n\n")[0].split())
     return _ROLE.sub(r"\1", first)
+
+
+def _wrapped(css: str, body: str) -> str:
+    return f'<div class="{css}" markdown>\n\n{body}\n\n</div>'
 
 
 def _many(n: int, what: str) -> str:
@@ -250,22 +288,52 @@ def _many(n: int, what: str) -> str:
 
 
 def home_lists(
-    entries: Sequence[Entry], topics: Mapping[str, model.Topic], labs: Sequence[tuple[str, str]], counts: Mapping[str, int]
+    entries: Sequence[Entry],
+    topics: Mapping[str, model.Topic],
+    labs: Sequence[tuple[str, str]],
+    counts: Mapping[str, int],
+    specimen: Use | None,
+    math: Mapping[Formula, str],
 ) -> dict[str, str]:
     """Return what stands in the place of each `<!-- qa: name -->` of the pages written by hand."""
     cards = []
     for name, topic in topics.items():
         if many := sum(e.topic == name for e in entries):
-            cards.append(f"- [{plain(topic.title)}]({name}/index.md) <span class=\"qa-count\">{many}</span>\n    <span class=\"qa-teaser\">{plain(topic.blurb)}</span>")
-    numbers = [(counts[key], word) for key, word in (("questions", "questions"), ("claims", "claims with an experiment"), ("mistakes", "wrong versions rejected"), ("snippets", "tested snippets"))]
+            cards.append(
+                f'- [{plain(topic.title)}]({name}/index.md) <span class="qa-count">{many}</span>\n    <span class="qa-teaser">{plain(topic.blurb)}</span>'
+            )
+    numbers = [
+        (counts[key], word)
+        for key, word in (
+            ("questions", "questions"),
+            ("claims", "claims with an experiment"),
+            ("mistakes", "wrong versions rejected"),
+            ("snippets", "tested snippets"),
+        )
+    ]
     return {
-        "likely": "\n".join(
-            entry_line(e, f"{e.id}.md", topic=topics[e.topic].title) for e in entries[:LIKELY]
-        ) + "\n{: .qa-list .qa-cards }",
-        "topics": "\n".join(cards) + "\n{: .qa-list .qa-topics }",
+        "likely": _wrapped(
+            "qa-list", "\n".join(entry_line(e, f"{e.id}.md", topic=topics[e.topic].title) for e in entries[:LIKELY])
+        ),
+        "topics": _wrapped("qa-list qa-topics", "\n".join(cards)),
+        "specimen": _specimen(specimen, {e.id: e.question.question for e in entries}, math),
         "numbers": " ".join(f"<span><b>{n:,}</b> {word}</span>" for n, word in numbers),
         "labs": "\n".join(f"- [{plain(title)}]({uri})" for uri, title in labs),
     }
+
+
+def _specimen(use: Use | None, titles: Mapping[str, str], math: Mapping[Formula, str]) -> str:
+    """One claim of a likely question, with what was measured and what was rejected: what all this is, at a glance."""
+    if use is None:
+        return ""
+    name, figure = next(iter(use.found["measured"].items()))
+    return _wrapped(
+        "qa-specimen",
+        f"[{plain(titles[use.id])}]({use.id}.md)\n{{: .qa-specimen-question }}\n\n"
+        f"**Claim**{{ .qa-label }} {prose(use.says, math)}\n\n"
+        f"**Measured**{{ .qa-label }} {plain(name)}: **{number(figure)}**\n{{: .qa-specimen-holds }}\n\n"
+        f"**Rejected**{{ .qa-label }} {prose(use.rejected[0], math)}\n{{: .qa-specimen-rejects }}",
+    )
 
 
 def fill(text: str, lists: Mapping[str, str]) -> str:

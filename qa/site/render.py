@@ -237,7 +237,9 @@ def _answer(page: Page) -> str:
         else:
             lines.append(line)
     whole = page.prose("\n".join(lines))
-    whole = model.PLACEHOLDER.sub(lambda match: _inline(page, match[1]) if match[1] in page.question.shows else match[0], whole)
+    whole = model.PLACEHOLDER.sub(
+        lambda match: _inline(page, match[1]) if match[1] in page.question.shows else match[0], whole
+    )
     return "## The whole answer\n\n" + whole.strip()
 
 
@@ -312,7 +314,9 @@ def _figure(page: Page, name: str, shown: model.Figure, svg: str) -> str:
 
 def inline_svg(svg: str, name: str, alt: str) -> str:
     """Return an SVG to stand inside a page: its ids its own, its size the page's, its name for those who hear it."""
-    svg = re.sub(r"<\?xml.*?\?>|<!DOCTYPE.*?>|<metadata>.*?</metadata>|<!--.*?-->|<style.*?</style>", "", svg, flags=re.DOTALL)
+    svg = re.sub(
+        r"<\?xml.*?\?>|<!DOCTYPE.*?>|<metadata>.*?</metadata>|<!--.*?-->|<style.*?</style>", "", svg, flags=re.DOTALL
+    )
     svg = svg[svg.index("<svg") :].strip()
     svg = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', svg)
     svg = re.sub(r'href="#([^"]+)"', rf'href="#{name}-\1"', svg)
@@ -328,8 +332,7 @@ def inline_svg(svg: str, name: str, alt: str) -> str:
 
 def _table(page: Page, shown: model.Table, rows: list[Mapping[str, Any]]) -> str:
     return (
-        f"{markdown_table(rows)}\n\nComputed by {snippet_link(shown.table)}"
-        f"{_arguments(shown.with_)}\n{{: .qa-from }}"
+        f"{markdown_table(rows)}\n\nComputed by {snippet_link(shown.table)}{_arguments(shown.with_)}\n{{: .qa-from }}"
     )
 
 
@@ -337,7 +340,9 @@ def markdown_table(rows: list[Mapping[str, Any]]) -> str:
     """Return rows as a Markdown table; columns of numbers stand to the right."""
     headings = list(rows[0])
     cells = [[str(row.get(heading, "")) for heading in headings] for row in rows]
-    to_the_right = [all(re.fullmatch(r"[-−+~≈$<>≤≥]?\s?[\d.,]+.*", row[i]) for row in cells) for i in range(len(headings))]
+    to_the_right = [
+        all(re.fullmatch(r"[-−+~≈$<>≤≥]?\s?[\d.,]+.*", row[i]) for row in cells) for i in range(len(headings))
+    ]
     lines = [
         "| " + " | ".join(map(plain, headings)) + " |",
         "|" + "|".join(" ---: " if right else " --- " for right in to_the_right) + "|",
@@ -403,13 +408,13 @@ def _claim(page: Page, says: str, check: str, call: str, found: Mapping[str, Any
     state = "unproved" if found is None else "holds" if found["holds"] else "fails"
     word = {"holds": "Holds", "fails": "Does not hold", "unproved": "Not proved yet"}[state]
     rows = "".join(
-        f'<div><dt>{attribute(name)}</dt><dd>{number(value).replace(chr(92), "")}</dd></div>'
+        f"<div><dt>{attribute(name)}</dt><dd>{number(value).replace(chr(92), '')}</dd></div>"
         for name, value in (found or {}).get("measured", {}).items()
     )
     rejected = rejects(page.evidence, call)
     parts = [
         f'<div class="qa-claim qa-{state}" markdown>',
-        f'**{word}**{{ .qa-verdict }} {page.prose(says)}',
+        f"**{word}**{{ .qa-verdict }} {page.prose(says)}",
         f'<dl class="qa-measured">{rows}</dl>' if rows else "",
         "Rejects: " + "; ".join(page.prose(each) for each in rejected) + "\n{: .qa-rejects }" if rejected else "",
         details(f"The experiment: `{call.partition(':')[2]}`", code_block(page.code(check))),
@@ -428,7 +433,9 @@ def rejects(evidence: Mapping[str, Any], call: str) -> list[str]:
         kind, colon, ref = name.partition(": ")
         if colon and kind in ("zeros", "first argument"):
             function = f"`{ref.partition(':')[2]}`"
-            tried_on_all.append(f"zeros from {function}" if kind == "zeros" else f"{function} handing back its first argument")
+            tried_on_all.append(
+                f"zeros from {function}" if kind == "zeros" else f"{function} handing back its first argument"
+            )
         else:
             listed.append(name.rstrip("."))
     return listed + tried_on_all
@@ -447,18 +454,31 @@ def _mistakes(page: Page, calls: list[str]) -> str:
             + "\n".join(f"+ {line}" for line in each.by.strip("\n").splitlines())
             for each in mistake.replace
         )
-        shown = f"```diff\n{change}\n```" if change else f"`{(mistake.by_function or '').partition(':')[2]}` in its place."
+        shown = (
+            f"```diff\n{change}\n```" if change else f"`{(mistake.by_function or '').partition(':')[2]}` in its place."
+        )
         items.append(f"**{page.prose(mistake.says)}** In {snippet_link(mistake.in_)}; {caught}.\n\n{shown}")
-    body = '<div data-search-exclude markdown>\n\n' + "\n\n".join(items) + "\n\n</div>"
+    body = "<div data-search-exclude markdown>\n\n" + "\n\n".join(items) + "\n\n</div>"
     many = len(items)
-    return details(f"{many} wrong version{'s' if many != 1 else ''} that people write, tried on these experiments", body)
+    return details(
+        f"{many} wrong version{'s' if many != 1 else ''} that people write, tried on these experiments", body
+    )
 
 
 def _run(page: Page) -> str:
-    modules = sorted({check.partition(":")[0].removeprefix("snippets.") for check in (c.check for c in page.question.claims)})
-    commands = [*(f"python -m snippets {module}" for module in modules), f"python -m qa prove {page.id}", f"quiz prove {page.id}"]
+    modules = sorted(
+        {check.partition(":")[0].removeprefix("snippets.") for check in (c.check for c in page.question.claims)}
+    )
+    commands = [
+        *(f"python -m snippets {module}" for module in modules),
+        f"python -m qa prove {page.id}",
+        f"quiz prove {page.id}",
+    ]
     width = max(map(len, commands)) + 2
-    says = ["what the snippet shows"] * len(modules) + ["make the evidence of this page again", "run its experiments, and see"]
+    says = ["what the snippet shows"] * len(modules) + [
+        "make the evidence of this page again",
+        "run its experiments, and see",
+    ]
     body = "\n".join(f"{command:<{width}}# {what}" for command, what in zip(commands, says, strict=True))
     return f'<div class="qa-run" data-search-exclude markdown>\n\nRun it yourself:\n\n```bash\n{body}\n```\n\n</div>'
 
@@ -491,12 +511,13 @@ def _misconceptions(page: Page) -> str:
 
 def _key_points(page: Page) -> str:
     items = [
-        f"- **{weight}**{{ .qa-weight .qa-{weight} title=\"{WEIGHT[weight]}\" }} {page.prose(point.text)}"
+        f'- **{weight}**{{ .qa-weight .qa-{weight} title="{WEIGHT[weight]}" }} {page.prose(point.text)}'
         for weight in WEIGHT
         for point in page.question.key_points
         if point.weight == weight
     ]
-    return "## What an interviewer listens for\n\n" + "\n".join(items) + "\n{: .qa-points }"
+    listed = "\n".join(items)
+    return f'## What an interviewer listens for\n\n<div class="qa-points" markdown>\n\n{listed}\n\n</div>'
 
 
 def _follow_ups(page: Page) -> str:
@@ -524,7 +545,7 @@ def _drills(page: Page) -> str:
 
 def _choice(page: Page, drill: model.ChoiceDrill) -> str:
     # in the order of their text: the author tends to write the right one first
-    options = sorted(drill.options, key=lambda o: (o.right or o.wrong or ""))
+    options = sorted(drill.options, key=lambda o: o.right or o.wrong or "")
     asked = "\n".join(f"{n}. {page.prose(o.right or o.wrong or '')}" for n, o in enumerate(options, 1))
     answers = "\n".join(
         f"{n}. **{'Right' if o.right else 'Wrong'}**{{ .qa-{'right' if o.right else 'wrong'} }} {page.prose(o.why)}"
@@ -591,7 +612,8 @@ def citation(reference: model.Reference) -> str:
 
 def _sources(page: Page) -> str:
     items = [
-        f"- {citation(page.references[key])}" if key in page.references else f"- `{key}`" for key in page.question.sources
+        f"- {citation(page.references[key])}" if key in page.references else f"- `{key}`"
+        for key in page.question.sources
     ]
     return "## Sources\n\n" + "\n".join(items)
 
@@ -600,18 +622,30 @@ def _about(page: Page) -> str:
     q = page.question
     basis = []
     if q.basis.ids:
-        basis.append("its place in the inventory of questions that the bank was planned from (" + ", ".join(f"`{i}`" for i in q.basis.ids) + ")")
+        basis.append(
+            "its place in the inventory of questions that the bank was planned from ("
+            + ", ".join(f"`{i}`" for i in q.basis.ids)
+            + ")"
+        )
     if q.basis.sources:
         basis.append(", ".join(_cite(page, key) for key in q.basis.sources))
     if q.basis.note:
         basis.append(plain(q.basis.note))
-    evidence = [part for kind in ("checks", "shown", "drills", "mistakes") for part in page.evidence.get(kind, {}).values()]
+    evidence = [
+        part for kind in ("checks", "shown", "drills", "mistakes") for part in page.evidence.get(kind, {}).values()
+    ]
     when = made(evidence)
     rows = [
         ("Level", LEVEL[q.level]),
-        ("Priority", f"{q.priority} of 5, {PRIORITY[q.priority]}" + (f"; it rests on {'; '.join(basis)}" if basis else "")),
+        (
+            "Priority",
+            f"{q.priority} of 5, {PRIORITY[q.priority]}" + (f"; it rests on {'; '.join(basis)}" if basis else ""),
+        ),
         ("Facts looked up", q.reviewed.isoformat()),
-        ("Evidence made", f"{when}. Again: `python -m qa prove {page.id}`" if when else f"not yet: `python -m qa prove {page.id}`"),
+        (
+            "Evidence made",
+            f"{when}. Again: `python -m qa prove {page.id}`" if when else f"not yet: `python -m qa prove {page.id}`",
+        ),
         ("Question", f"`{page.id}`"),
     ]
     body = "\n\n".join(f"{name}\n:   {value}" for name, value in rows)

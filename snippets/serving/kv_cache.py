@@ -2,7 +2,7 @@ r"""What a decoder keeps of every token that it has read: the KV cache, in bytes
 
     bytes = 2 (K and V) * layers * KV heads * head_dim * tokens * sequences * bytes per element
 
-Source: Pope et al. 2022 (arXiv:2211.05102) for the accounting; latent cache: DeepSeek-V2 (arXiv:2405.04434), section 2.1.
+Source: Pope et al. 2022 (arXiv:2211.05102) for the accounting; DeepSeek-V2 (arXiv:2405.04434), section 2.1, for MLA.
 Variant: the cache alone, unpadded, every layer a full one unless a window is given; 1 GiB is 2**30 bytes.
 Not handled: the weights, activations, the waste of the allocator, scale factors of a quantised cache.
 
@@ -48,9 +48,13 @@ MODELS = {
     "Llama 3.1 70B": Shape(80, 64, 8, 128),
     "Llama 3.1 405B": Shape(126, 128, 8, 128),
     "Qwen3 235B-A22B": Shape(94, 64, 4, 128),  # arXiv:2505.09388
-    "Gemma 3 27B": Shape(62, 32, 16, 128, windowed=52, window=1024),  # arXiv:2503.19786: five local layers to one global
+    "Gemma 3 27B": Shape(
+        62, 32, 16, 128, windowed=52, window=1024
+    ),  # arXiv:2503.19786: five local layers to one global
     "Falcon 7B": Shape(32, 71, 1, 64),  # arXiv:2311.16867
-    "DeepSeek-V3": Shape(61, 128, 128, 128, latent=512 + 64),  # arXiv:2412.19437: latent and rotary key, one for all heads
+    "DeepSeek-V3": Shape(
+        61, 128, 128, 128, latent=512 + 64
+    ),  # arXiv:2412.19437: latent and rotary key, one for all heads
 }
 
 
@@ -62,7 +66,7 @@ def gib(
 
 
 def gib_latent(layers: int, latent: int, tokens: int, *, sequences: int = 1, bytes_per_element: float = 2) -> float:
-    """GiB of a cache that keeps one vector of `latent` elements a token and layer, for keys and values together (MLA)."""
+    """GiB of a cache that keeps one vector of `latent` elements a token and layer for both keys and values (MLA)."""
     return layers * latent * tokens * sequences * bytes_per_element / GIB
 
 
@@ -84,8 +88,8 @@ def kib_per_token(model: str) -> float:
 def flops_per_byte(heads: int, kv_heads: int, *, bytes_per_element: float = 2) -> float:
     """FLOPs of attention for each byte of cache that a decoding step reads.
 
-    An element of K or V is read once and used by heads / kv_heads queries, two FLOPs (multiply, add) each. A GPU that is
-    to be kept busy wants its peak FLOPs over its bandwidth: hundreds.
+    An element of K or V is read once and used by heads / kv_heads queries, two FLOPs (multiply, add) each. To keep a
+    GPU busy takes what `balance` says: hundreds.
     """
     return 2 * heads / kv_heads / bytes_per_element
 
@@ -98,8 +102,13 @@ def flops_per_byte_latent(heads: int, latent: int, rotary: int, *, bytes_per_ele
     return 2 * heads * (2 * latent + rotary) / ((latent + rotary) * bytes_per_element)
 
 
+def balance(teraflops: float = 989, terabytes_per_second: float = 3.35) -> float:
+    """FLOPs that a GPU can do while it reads one byte; by default an H100 SXM, dense bf16 against its HBM3."""
+    return teraflops / terabytes_per_second
+
+
 def requests_that_fit(free_gib: float, layers: int, kv_heads: int, head_dim: int, tokens: int) -> int:
-    """How many sequences of `tokens` tokens have room for their bf16 cache in the memory that the weights leave free."""
+    """How many sequences of `tokens` tokens have room for their bf16 cache in what the weights leave free."""
     return int(free_gib // gib(layers, kv_heads, head_dim, tokens))
 
 
@@ -153,8 +162,8 @@ def sharing_table(tokens: int = 131072) -> list[dict[str, object]]:
 def cache_follows_kv_heads() -> Evidence:
     """Count the elements of a cache one by one, and compare with the formula.
 
-    Three layers, five KV heads, head_dim 7, eleven tokens, two sequences: all different primes, so that no factor can be
-    missing or doubled unnoticed.
+    Three layers, five KV heads, head_dim 7, eleven tokens, two sequences: all different primes, so that no factor can
+    be missing or doubled unnoticed.
     """
     counted = 0
     for _layer in range(3):
@@ -164,13 +173,15 @@ def cache_follows_kv_heads() -> Evidence:
                     key, value = [0.0] * 7, [0.0] * 7
                     counted += len(key) + len(value)
     ours = gib(3, 5, 7, 11, sequences=2, bytes_per_element=2) * GIB
-    return Evidence(holds=abs(ours - 2 * counted) < 1e-6, measured={"bytes by the formula": ours, "bytes counted": 2 * counted})
+    return Evidence(
+        holds=abs(ours - 2 * counted) < 1e-6, measured={"bytes by the formula": ours, "bytes counted": 2 * counted}
+    )
 
 
 def cache_saves_recomputation(tokens: int = 64) -> Evidence:
     """Run through both ways of generating, counting each dot product; then hold the formula against the counts.
 
-    Without a cache every step repeats the whole prefix, so the work grows with the cube of the length instead of its square.
+    Without a cache every step repeats the whole prefix, so the work grows with the cube of the length, not its square.
     """
     counts = {True: 0, False: 0}
     for length in range(1, tokens + 1):

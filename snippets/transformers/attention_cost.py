@@ -1,12 +1,13 @@
-"""What attention costs: score evaluations, floating-point operations, bytes of cache, and bytes moved per operation.
+"""What attention costs: score evaluations, floating-point operations, and operations per byte that decoding reads.
 
 Sources: Vaswani et al., 2017, table 1 (operations, sequential steps, path length); Kaplan et al., Scaling Laws, 2020,
 table 1 (operations per token); Shazeer, Fast Transformer Decoding, 2019 (memory traffic of decoding).
 Variant: a multiplication and an addition are two operations; a block is the four square matrices of attention and a
 feed-forward network four times as wide (24 d^2 operations a token); a token that sees n keys mixes them with 4 n d.
-Not handled: the softmax itself, biases, gated feed-forward networks, experts, the vocabulary.
+Not handled: bytes of cache (snippets.serving.kv_cache), the softmax itself, biases, gated feed-forward networks, experts, the vocabulary.
 
-On paper: 3 tokens without a cache: passes of 1, 2 and 3 tokens evaluate 1 + 4 + 9 = 14 scores, with a cache 1 + 2 + 3 = 6.
+On paper: 3 tokens without a cache: passes of 1, 2 and 3 tokens evaluate 1 + 4 + 9 = 14 scores; with a cache it is
+1 + 2 + 3 = 6.
 """
 
 from __future__ import annotations
@@ -17,18 +18,6 @@ from snippets.evidence import Evidence
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-GIB = 2**30
-
-CACHES: dict[str, tuple[int, int, int]] = {
-    "GPT-3 175B (96 KV heads)": (96, 96, 128),
-    "Llama 3.1 405B (GQA, 8 KV heads)": (126, 8, 128),
-    "Llama 3.1 70B (GQA, 8 KV heads)": (80, 8, 128),
-}
-"""Layers, KV heads, width of a head, from the models' papers."""
-
-DEEPSEEK_V3 = (61, 512 + 64)
-"""Layers, and numbers cached a token and layer by multi-head latent attention: the latent and one rotary key."""
 
 
 def score_evaluations(tokens: int, cache: bool = True) -> int:
@@ -56,17 +45,17 @@ def crossover(width: int) -> int:
     return 6 * width
 
 
-def kv_bytes_per_token(layers: int, kv_heads: int, head_dim: int, bytes_per_number: int = 2) -> int:
-    """Bytes of cache that each token adds: a key and a value, for every layer and KV head."""
-    return 2 * layers * kv_heads * head_dim * bytes_per_number
-
-
 def decode_intensity(query_heads: int, kv_heads: int, bytes_per_number: int = 2) -> float:
     """Operations per byte of cache read while decoding one sequence.
 
     Each cached number is read once and serves every query head of its group with a multiplication and an addition.
     """
     return 2 * (query_heads / kv_heads) / bytes_per_number
+
+
+def ridge(teraflops: float = 989, terabytes_per_second: float = 3.35) -> float:
+    """Operations per byte from which a chip is busy computing instead of waiting for memory; default: H100 SXM, bf16."""
+    return teraflops / terabytes_per_second
 
 
 def counts_match_a_run(tokens: int = 48) -> Evidence:
@@ -96,16 +85,6 @@ def mixing_overtakes_the_matrices(width: int = 4096) -> Evidence:
         middle = (low + high) // 2
         low, high = (middle, high) if mixing_flops(middle, width) <= matrix_flops(width) else (low, middle)
     return Evidence(holds=low == crossover(width), measured={"contexts until then, in widths": low / width})
-
-
-def cache_bytes_counted(layers: int = 3, kv_heads: int = 5, head_dim: int = 7, tokens: int = 11) -> Evidence:
-    """Fill a cache of a small model with two-byte numbers and weigh it: the formula gives its size."""
-    cache = [bytearray(2) for _ in "kv" for _ in range(layers * kv_heads * tokens * head_dim)]
-    weighed = sum(map(len, cache))
-    return Evidence(
-        holds=weighed == tokens * kv_bytes_per_token(layers, kv_heads, head_dim),
-        measured={"bytes weighed": weighed},
-    )
 
 
 def reads_counted(query_heads: int = 8, kv_heads: int = 2, head_dim: int = 4, context: int = 6) -> Evidence:
@@ -148,17 +127,6 @@ def mixers(tokens: int = 8192, width: int = 4096, head_dim: int = 128, window: i
         row("Causal attention", 1, "1", 4 * pairs * width, 2 * tokens * width),
         row(f"Window of {window}", 1, "n/w layers", 4 * windowed * width, 2 * window * width),
         row("Linear attention (state)", 1, "through the state", 4 * tokens * state, state),
-    ]
-
-
-def caches(tokens: int = 131_072) -> list[dict[str, str]]:
-    """Table: bytes of cache a token at 16 bits, and GiB for one sequence of 131 072 tokens, model by model."""
-    sizes = {name: kv_bytes_per_token(*shape) for name, shape in CACHES.items()}
-    layers, latent = DEEPSEEK_V3
-    sizes["DeepSeek-V3 671B (MLA)"] = layers * latent * 2
-    return [
-        {"Model": name, "KB a token": f"{size / 1000:,.0f}", "GiB at 128k": f"{tokens * size / GIB:,.1f}"}
-        for name, size in sizes.items()
     ]
 
 

@@ -3,19 +3,20 @@ r"""Cross-attention: the queries come from one sequence, the keys and values fro
 The arithmetic is that of self-attention; what differs is where keys and values come from, and with that everything an
 architect cares about: no causal mask over the source, a cache that is filled once, two sequences of different length.
 
-Source: Vaswani et al. 2017 (arXiv:1706.03762), section 3.2.3, "encoder-decoder attention"; additive and recurrent before
-    that: Bahdanau et al. 2014 (arXiv:1409.0473).
+Source: Vaswani et al. 2017 (arXiv:1706.03762), section 3.2.3, "encoder-decoder attention"; before that, additive and
+    in recurrent networks: Bahdanau et al. 2014 (arXiv:1409.0473).
 Variant: multi-head, no biases; `merged_attention` is attention over both sequences under one softmax, as in a
     decoder-only model (the prompt is a prefix) and in T5Gemma 2 (arXiv:2512.14856).
 Not handled: positions, norms and residuals around the layer, gates (Flamingo, arXiv:2204.14198).
 
-Worked example: one query with logits 0 and 0 to two source tokens with values 10 and 20: the answer is 15. Add one token
-    of the query's own sequence, also at logit 0, with value 30. Cross-attention still says 15. One softmax over all three
-    gives every token a third and says 20: two thirds of what the source says plus one third of what its own sequence says.
+Worked example: one query with logits 0 and 0 to two source tokens with values 10 and 20: the answer is 15. Add one
+    token of the query's own sequence, also at logit 0, with value 30. Cross-attention still says 15. One softmax over
+    all three gives every token a third and says 20: two thirds of the source's 15 and one third of its own 30.
 """
 
 import torch
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from snippets.evidence import Evidence, trained
 from snippets.transformers.attention import attention
@@ -27,8 +28,11 @@ def source_memory(source: Tensor, weights: Weights, *, heads: int) -> tuple[Tens
 
     source: (..., keys, d_source)   Returns keys and values, both (..., heads, keys, d_head).
     """
-    k, v = source @ weights.k, source @ weights.v
-    return k.unflatten(-1, (heads, -1)).transpose(-2, -3), v.unflatten(-1, (heads, -1)).transpose(-2, -3)
+
+    def split(tokens: Tensor) -> Tensor:
+        return torch.unflatten(tokens, -1, (heads, -1)).transpose(-2, -3)
+
+    return split(source @ weights.k), split(source @ weights.v)
 
 
 def cross_attention(x: Tensor, memory: tuple[Tensor, Tensor], weights: Weights, *, heads: int) -> Tensor:
@@ -36,7 +40,7 @@ def cross_attention(x: Tensor, memory: tuple[Tensor, Tensor], weights: Weights, 
 
     x: (..., queries, d_model)   memory: what `source_memory` returned. Returns (..., queries, d_model).
     """
-    q = (x @ weights.q).unflatten(-1, (heads, -1)).transpose(-2, -3)
+    q = torch.unflatten(x @ weights.q, -1, (heads, -1)).transpose(-2, -3)
     return attention(q, *memory).transpose(-2, -3).flatten(-2) @ weights.out
 
 
@@ -46,7 +50,7 @@ def merged_attention(q: Tensor, theirs: tuple[Tensor, Tensor], own: tuple[Tensor
 
 
 def extra_parameters(d_model: int, d_source: int | None = None, *, layers: int = 1) -> int:
-    """Parameters that cross-attention adds to a decoder: four projections a layer, two of them as wide as the source."""
+    """Parameters that cross-attention adds to a decoder: four projections a layer, two of them from the source."""
     return layers * 2 * d_model * (d_model + (d_source or d_model))
 
 
@@ -65,18 +69,20 @@ def equals_multi_head() -> Evidence:
 
 
 def reads_the_source_only() -> Evidence:
-    """Move one source token, then one other token of the query's own sequence, and see whether query 0 answers otherwise.
+    """Move the last source token, then another token of the query's own sequence: does query 0 answer otherwise?
 
-    The first has to matter, and a later source token as much as any: nothing is masked. The second must not.
+    The first has to matter, as much as any source token would: nothing is masked. The second must not.
     """
     weights = random_weights(12, heads=3)
     x, source = torch.randn(8, 12, dtype=torch.float64), torch.randn(8, 12, dtype=torch.float64)
-    before = multi_head(x, source, weights, heads=3)
     moved_source, moved_x = source.clone(), x.clone()
     moved_source[-1] += torch.randn(12, dtype=torch.float64)
     moved_x[-1] += torch.randn(12, dtype=torch.float64)
-    by_source = (multi_head(x, moved_source, weights, heads=3) - before)[0].abs().max().item()
-    by_neighbour = (multi_head(moved_x, source, weights, heads=3) - before)[0].abs().max().item()
+    answers = [
+        cross_attention(ours, source_memory(theirs, weights, heads=3), weights, heads=3)[0]
+        for ours, theirs in ((x, source), (x, moved_source), (moved_x, source))
+    ]
+    by_source, by_neighbour = ((answer - answers[0]).abs().max().item() for answer in answers[1:])
     return Evidence(
         holds=by_source > 1e-6 and by_neighbour == 0.0,
         measured={"change by the last source token": by_source, "change by another query": by_neighbour},
@@ -106,20 +112,44 @@ def source_order_does_not_matter() -> Evidence:
 def one_softmax_is_a_blend() -> Evidence:
     """Attention over prompt and answer together, against a blend of cross-attention and self-attention.
 
-    The blend's share is the prompt's part of the sum of exponentials, between 0 and 1, set by the logits alone. So what a
-    decoder-only model does with its prompt is cross-attention that competes with self-attention, with shared projections.
+    The blend's share is the prompt's part of the sum of exponentials, between 0 and 1, set by the logits alone. So a
+    decoder-only model reads its prompt by something like cross-attention that competes with self-attention and shares
+    its projections.
     """
     q = torch.randn(4, 8, dtype=torch.float64)
-    theirs = (torch.randn(9, 8, dtype=torch.float64), torch.randn(9, 3, dtype=torch.float64))
-    own = (torch.randn(6, 8, dtype=torch.float64), torch.randn(6, 3, dtype=torch.float64))
+    theirs = (torch.randn(9, 8, dtype=torch.float64), torch.randn(9, 8, dtype=torch.float64))
+    own = (torch.randn(6, 8, dtype=torch.float64), torch.randn(6, 8, dtype=torch.float64))
     sums = [(q @ keys.mT / 8**0.5).logsumexp(-1, keepdim=True) for keys in (theirs[0], own[0])]
     share = torch.cat(sums, dim=-1).softmax(-1)
     blend = share[:, :1] * attention(q, *theirs) + share[:, 1:] * attention(q, *own)
-    error = (merged_attention(q, theirs, own) - blend).abs().max().item() if q.shape else 1e9
+    error = (merged_attention(q, theirs, own) - blend).abs().max().item()
     return Evidence(
         holds=error < 1e-12,
         measured={"largest difference": error, "share of the prompt": share[:, 0].mean().item()},
         rel=None,
+    )
+
+
+def source_is_projected_once(d_model: int = 32, source_tokens: int = 60, tokens: int = 20) -> Evidence:
+    """FLOPs to generate 20 tokens over a source of 60: with a memory made once, and with one made at every step.
+
+    A step then costs its own query and output projections and one look at the source, 4 d^2 + 4 x 60 x d, however many
+    tokens have been generated; the memory costs 4 x 60 x d^2, once.
+    """
+    weights = random_weights(d_model, heads=4)
+    x, source = torch.randn(tokens, d_model).double(), torch.randn(source_tokens, d_model).double()
+    with FlopCounterMode(display=False) as once:
+        memory = source_memory(source, weights, heads=4)
+        for token in torch.split(x, 1):
+            cross_attention(token, memory, weights, heads=4)
+    with FlopCounterMode(display=False) as every_time:
+        for token in torch.split(x, 1):
+            multi_head(token, source, weights, heads=4)
+    step = 4 * d_model**2 + 4 * source_tokens * d_model
+    expected = tokens * step + 4 * source_tokens * d_model**2
+    return Evidence(
+        holds=once.get_total_flops() == expected and every_time.get_total_flops() > 5 * expected,
+        measured={"FLOPs, projected once": once.get_total_flops(), "at every step": every_time.get_total_flops()},
     )
 
 

@@ -5,9 +5,9 @@ Variant: neighbouring query heads share (heads 0..g-1 read KV head 0), as `repea
     `F.scaled_dot_product_attention(enable_gqa=True)` have it. kv_heads = heads is MHA, kv_heads = 1 is MQA.
 Not handled: positions (RoPE goes on q and k before), prefill in chunks, a cache in pages.
 
-Worked example: four query heads and two KV heads; every key is the same, so each head answers with the mean of its values.
-    Values of KV head 0 average to 10, of KV head 1 to 20: the four heads answer 10, 10, 20, 20. Repeated in the other
-    order (0, 1, 0, 1) they would answer 10, 20, 10, 20, with checkpoints trained the first way: silently wrong.
+Worked example: four query heads and two KV heads; every key is the same, so each head answers with the mean of its
+    values. Values of KV head 0 average to 10, of KV head 1 to 20: the four heads answer 10, 10, 20, 20. Repeated in the
+    other order (0, 1, 0, 1) they would answer 10, 20, 10, 20: with a checkpoint trained the first way, silently wrong.
 """
 
 from typing import NamedTuple
@@ -38,7 +38,7 @@ def grouped_query(q: Tensor, k: Tensor, v: Tensor, *, mask: Tensor | None = None
     heads, kv_heads = q.shape[-3], k.shape[-3]
     if heads % kv_heads:
         raise ValueError(f"{heads} query heads cannot share {kv_heads} KV heads evenly: choose a divisor of {heads}")
-    groups = q.unflatten(-3, (kv_heads, heads // kv_heads))  # (..., kv_heads, group, queries, d_k)
+    groups = torch.unflatten(q, -3, (kv_heads, heads // kv_heads))  # (..., kv_heads, group, queries, d_k)
     mixed = attention(groups, k.unsqueeze(-3), v.unsqueeze(-3), mask=mask)
     return mixed.flatten(-4, -3)
 
@@ -51,7 +51,7 @@ def decode_step(x: Tensor, cache: Cache, weights: Weights, *, heads: int) -> tup
     d_head = weights.q.shape[1] // heads
 
     def split(tokens: Tensor) -> Tensor:
-        return tokens.unflatten(-1, (-1, d_head)).transpose(-2, -3)
+        return torch.unflatten(tokens, -1, (-1, d_head)).transpose(-2, -3)
 
     k = torch.cat([cache.k, split(x @ weights.k)], dim=-2)
     v = torch.cat([cache.v, split(x @ weights.v)], dim=-2)
@@ -93,7 +93,7 @@ def decoding_equals_reading_at_once(tokens: int = 13, heads: int = 6, kv_heads: 
     x = torch.randn(tokens, 30, dtype=torch.float64)
 
     def split(projected: Tensor) -> Tensor:
-        return projected.unflatten(-1, (-1, 5)).transpose(-2, -3)
+        return torch.unflatten(projected, -1, (-1, 5)).transpose(-2, -3)
 
     causal = torch.ones(tokens, tokens, dtype=torch.bool).tril()
     k, v = (split(x @ w).repeat_interleave(heads // kv_heads, dim=-3) for w in (weights.k, weights.v))
@@ -115,5 +115,9 @@ def cache_has_the_size_computed(tokens: int = 11, heads: int = 8) -> Evidence:
         computed.append(round(gib(1, kv_heads, 3, tokens, bytes_per_element=8) * GIB))
     return Evidence(
         holds=weighed == computed and weighed[0] == 8 * weighed[-1],
-        measured={"bytes with 8 KV heads": weighed[0], "bytes with 1": weighed[-1], "bytes computed for 8": computed[0]},
+        measured={
+            "bytes with 8 KV heads": weighed[0],
+            "bytes with 1": weighed[-1],
+            "bytes computed for 8": computed[0],
+        },
     )

@@ -78,7 +78,7 @@ def one_pass_equals_step_by_step(tokens: int = 13, width: int = 8) -> Evidence:
 
 
 def windows_reach_further_with_depth(layers: int = 3, window: int = 4, tokens: int = 16) -> Evidence:
-    """The furthest input that the last token depends on through layers of windows, found by gradients: it is `reach`."""
+    """The furthest input that the last token depends on through layers of windows, by gradients: it is `reach`."""
     x = torch.randn(tokens, 5).double().requires_grad_()
     h: Tensor = x
     for _ in range(layers):

@@ -15,6 +15,7 @@ Worked example: two tokens, d_model = 2, two heads of one dimension, all project
     uses weights [0.670, 0.330] for everything: [[0.670, 0.330], [0.330, 0.670]].
 """
 
+import math
 from typing import NamedTuple
 
 import sympy
@@ -53,10 +54,13 @@ def random_weights(d_model: int, *, heads: int, kv_heads: int | None = None, d_s
     shared = (kv_heads or heads) * d_head
 
     def matrix(rows: int, columns: int) -> Tensor:
-        return torch.randn(rows, columns, dtype=torch.float64) / rows**0.5
+        return torch.randn(rows, columns, dtype=torch.float64) / math.sqrt(rows)
 
     return Weights(
-        matrix(d_model, heads * d_head), matrix(d_source, shared), matrix(d_source, shared), matrix(heads * d_head, d_model)
+        matrix(d_model, heads * d_head),
+        matrix(d_source, shared),
+        matrix(d_source, shared),
+        matrix(heads * d_head, d_model),
     )
 
 
@@ -69,7 +73,7 @@ def multi_head(x: Tensor, source: Tensor, weights: Weights, *, heads: int, mask:
     """
 
     def split(tokens: Tensor) -> Tensor:
-        return tokens.unflatten(-1, (heads, -1)).transpose(-2, -3)  # (..., heads, tokens, d_head)
+        return torch.unflatten(tokens, -1, (heads, -1)).transpose(-2, -3)  # (..., heads, tokens, d_head)
 
     q, k, v = split(x @ weights.q), split(source @ weights.k), split(source @ weights.v)
     mixed = attention(q, k, v, mask=mask)
@@ -89,7 +93,9 @@ def multi_head_spec(x: Tensor, source: Tensor, weights: Weights, *, heads: int) 
             mine = slice(head * d_head, (head + 1) * d_head)
             q = token @ weights.q[:, mine]
             logits = torch.stack([q @ (other @ weights.k[:, mine]) for other in source]) / d_head**0.5
-            slices.append(sum(w * (other @ weights.v[:, mine]) for w, other in zip(logits.softmax(0), source, strict=True)))
+            slices.append(
+                sum(w * (other @ weights.v[:, mine]) for w, other in zip(logits.softmax(0), source, strict=True))
+            )
         rows.append(torch.cat(slices) @ weights.out)
     return torch.stack(rows)
 
@@ -97,9 +103,9 @@ def multi_head_spec(x: Tensor, source: Tensor, weights: Weights, *, heads: int) 
 def derive_one_head_floor() -> Steps:
     r"""How much of two independent signals one head can report: half.
 
-    A head whose weights do not depend on the content hands over :math:`z = \alpha a + \beta b`. The best linear guess of
-    a from z multiplies it by :math:`w = \alpha / (\alpha^2 + \beta^2)`; what is left over of a and of b sums to one unit
-    of variance out of two, whatever the weights.
+    A head whose weights do not depend on the content hands over :math:`z = \alpha a + \beta b`. The best linear guess
+    of a from z multiplies it by :math:`w = \alpha / (\alpha^2 + \beta^2)`; what is left over of a and of b sums to one
+    unit of variance out of two, whatever the weights.
     """
     alpha, beta = sympy.symbols("alpha beta", positive=True)
     w_a, w_b = alpha / (alpha**2 + beta**2), beta / (alpha**2 + beta**2)
@@ -127,20 +133,20 @@ def heads_cost_nothing(d_model: int = 64, tokens: int = 24) -> Evidence:
     expected = 8 * tokens * d_model**2 + 4 * tokens**2 * d_model
     return Evidence(
         holds=parameters == {4 * d_model**2} and flops == {expected},
-        measured={"parameters": max(parameters), "FLOPs": max(flops), "different counts": len(parameters | flops)},
+        measured={"parameters": max(parameters), "FLOPs": max(flops)},
     )
 
 
 def heads_add_up(d_model: int = 30, heads: int = 5) -> Evidence:
     """A layer of five heads against the sum of five layers of one head, each with its slice of the weights.
 
-    Concatenating and multiplying by W^O is adding: W^O has one block of rows a head. It comes out so only when the heads
-    do not mix before that, and when each scales by the width that it has. Float noise is 1e-15; a wrong scale gives 0.1.
+    Concatenating and multiplying by W^O is adding: W^O has one block of rows a head. It comes out so only when the
+    heads do not mix before that, and when each scales by the width that it has. Float noise is 1e-15.
     """
     weights, d_head = random_weights(d_model, heads=heads), d_model // heads
     x, source = torch.randn(7, d_model, dtype=torch.float64), torch.randn(11, d_model, dtype=torch.float64)
     whole, parts = multi_head(x, source, weights, heads=heads), torch.zeros_like(x)
-    for mine in torch.arange(d_model).split(d_head):
+    for mine in torch.split(torch.arange(d_model), d_head):
         alone = Weights(weights.q[:, mine], weights.k[:, mine], weights.v[:, mine], weights.out[mine])
         parts = parts + multi_head(x, source, alone, heads=1)
     difference = (whole - parts).abs().max().item()

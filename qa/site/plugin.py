@@ -1,0 +1,106 @@
+"""The MkDocs plugin: hands what `generate` makes to MkDocs, and says what is wrong with the evidence."""
+
+import logging
+import re
+from pathlib import Path
+from typing import Any
+
+from mkdocs.config import config_options
+from mkdocs.config.base import Config
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
+from mkdocs.livereload import LiveReloadServer
+from mkdocs.plugins import BasePlugin, event_priority
+from mkdocs.structure.files import File, Files, InclusionLevel
+from mkdocs.structure.nav import Navigation, Section
+from mkdocs.structure.pages import Page
+
+from qa import bank, proof, source
+from qa.site import labs
+from qa.site.generate import Site, generate
+from qa.site.mathml import BadFormula, Formula
+
+log = logging.getLogger("mkdocs.plugins.executable-answers")
+
+WATCHED = (bank.QUESTIONS, bank.SOURCES, proof.EVIDENCE, source.ROOT / "snippets", Path(__file__).parent)
+
+
+class Options(Config):
+    """Options in mkdocs.yml: none so far but whether the plugin runs."""
+
+    enabled = config_options.Type(bool, default=True)
+
+
+class ExecutableAnswers(BasePlugin[Options]):
+    """Adds a page for every question, topic and snippet, and the lists of the home page."""
+
+    def __init__(self) -> None:
+        self.site: Site | None = None
+        self.math: dict[Formula, str] = {}
+
+    def on_config(self, config: MkDocsConfig) -> MkDocsConfig:
+        self.site = self._generated()
+        config.nav = self.site.nav()
+        return config
+
+    def _generated(self) -> Site:
+        try:
+            return generate(bank.load(), self.math)
+        except (bank.BankError, BadFormula, source.NotFoundInSource) as error:
+            raise PluginError(f"the question bank cannot be shown:\n{error}") from error
+
+    @event_priority(50)  # before mkdocs-jupyter, which picks the labs out of the files
+    def on_files(self, files: Files, *, config: MkDocsConfig) -> Files:
+        assert self.site is not None
+        in_nav = {uri for uri in self.site.pages if uri.endswith("/index.md")} | {
+            "questions.md",
+            "tags.md",
+            "sources.md",
+        }
+        for uri, text in self.site.pages.items():
+            inclusion = InclusionLevel.INCLUDED if uri in in_nav else InclusionLevel.NOT_IN_NAV
+            files.append(File.generated(config, uri, content=text, inclusion=inclusion))
+        for uri, content in self.site.files.items():
+            files.append(File.generated(config, uri, content=content))
+        for uri, _ in self.site.labs:
+            folder = labs.prepared(proof.EVIDENCE / uri, self.math)
+            files.append(File(uri, str(folder), config.site_dir, config.use_directory_urls))
+        for id, found in self.site.stale.items():
+            level = logging.WARNING if config.strict else logging.INFO
+            log.log(
+                level, "stale or missing evidence of %s: %s. Mend it: python -m qa prove %s", id, "; ".join(found), id
+            )
+        return files
+
+    def on_nav(self, nav: Navigation, *, config: MkDocsConfig, files: Files) -> Navigation:
+        """Give pages outside the navigation their place: above them the topic, beside them the next by priority."""
+        assert self.site is not None
+        sections = {
+            s.title: s for top in nav.items if isinstance(top, Section) for s in top.children if isinstance(s, Section)
+        }
+        page_of = {file.src_uri: file.page for file in files.documentation_pages() if file.page}
+        for topic, ids in self.site.order.items():
+            chain = [page_of[f"{topic}/index.md"], *(page_of[f"{id}.md"] for id in ids)]
+            for before, after in zip(chain, chain[1:], strict=False):
+                after.parent = sections[self.site.titles[topic]]
+                before.next_page, after.previous_page = after, before
+        for uri, page in page_of.items():
+            if uri.startswith("snippets/") and uri != "snippets/index.md":
+                page.previous_page, page.next_page = page_of["snippets/index.md"], None
+        return nav
+
+    def on_page_markdown(self, markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
+        assert self.site is not None
+        return markdown if page.file.src_uri in self.site.pages else self.site.by_hand(markdown)
+
+    def on_page_content(self, html: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
+        if page.file.src_uri.endswith(".ipynb"):
+            page.meta.setdefault("description", f"{page.title}: a notebook that was run from top to bottom.")
+            return labs.lean(html)
+        return re.sub(r"<table>.*?</table>", r'<div class="qa-scroll" tabindex="0">\g<0></div>', html, flags=re.DOTALL)
+
+    def on_serve(self, server: LiveReloadServer, *, config: MkDocsConfig, builder: Any) -> LiveReloadServer:
+        for path in WATCHED:
+            if path.exists():
+                server.watch(str(path))
+        return server
