@@ -7,6 +7,7 @@ PORT     ?= 8000
 ARGS     ?=
 PIP_ARGS ?=
 WORKERS  ?= 2
+PIP       = $(BIN)/python -m pip install -q --log $(VENV)/pip.log $(PIP_ARGS)
 
 export NO_MKDOCS_2_WARNING := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -25,13 +26,14 @@ help:
 	@echo 'make bench      benchmarks'
 	@echo 'make clean      remove .venv, site/ and the caches'
 	@echo
-	@echo 'PYTHON=python3.12 chooses the interpreter (3.11 or newer); PIP_ARGS is handed to pip.'
+	@echo 'PYTHON=python3.12 chooses the interpreter of a new .venv (3.11 or newer); PIP_ARGS is handed to pip.'
 
 quiz: $(VENV)/base-ready
 	@$(BIN)/python -m qa.quiz $(ARGS)
 
 site: $(VENV)/dev-ready
-	@echo 'The site will be at http://127.0.0.1:$(PORT)/ (Ctrl-C stops it).'
+	@$(BIN)/python -c 'import socket; socket.create_server(("127.0.0.1", $(PORT)))' 2>/dev/null || \
+	  { echo 'Port $(PORT) is taken here; take another: make site PORT=8001' >&2; exit 1; }
 	@$(BIN)/python -m mkdocs serve --dev-addr 127.0.0.1:$(PORT) $(ARGS)
 
 build: $(VENV)/dev-ready
@@ -70,7 +72,7 @@ $(VENV)/dev-ready: pyproject.toml constraints.txt
 	$(call install,.[dev],everything (torch among it; README.md says what it weighs))
 	@touch $(VENV)/base-ready $@
 
-# $(call install,what pip is to install,what to call it). The build tools come first and are pinned like the rest.
+# $(call install,what pip is to install,what to call it). pip and the build tools come first, pinned like the rest.
 define install
 @set -e; \
 if ! $(BIN)/python -c 'import pip' 2>/dev/null; then \
@@ -90,12 +92,19 @@ if ! $(BIN)/python -c 'import pip' 2>/dev/null; then \
   fi; \
 fi; \
 echo 'Setting up $(2) in $(VENV) ...'; \
-if ! { $(BIN)/python -m pip install -q $(PIP_ARGS) -c constraints.txt hatchling editables setuptools && \
-       $(BIN)/python -m pip install -q $(PIP_ARGS) -c constraints.txt --no-build-isolation -e '$(1)'; }; then \
+rm -f $(VENV)/pip.log; \
+if ! { $(PIP) -c constraints.txt pip hatchling editables setuptools && \
+       $(PIP) -c constraints.txt --no-build-isolation -e '$(1)'; }; then \
   echo >&2; \
-  echo 'Installing failed; above is what pip says. No connection: try again with one; nothing needs it later.' >&2; \
-  echo 'No matching torch: it exists for Python 3.11 to 3.14 on Linux and on Macs with Apple silicon.' >&2; \
-  echo '`make quiz` does without torch.' >&2; \
+  if grep -q 'connection broken' $(VENV)/pip.log; then \
+    echo 'The package index cannot be reached: is this machine offline, or behind a proxy?' >&2; \
+    echo 'Try again with a connection; once everything is set up, nothing needs it.' >&2; \
+  elif grep -qE '(No matching distribution found for|\(constraint\)) (torch|nvidia|cuda|triton)' $(VENV)/pip.log; then \
+    echo 'There is no torch for this machine, or part of it is missing. It exists for Python 3.11 to 3.14 on Linux, and on' >&2; \
+    echo 'Macs with Apple silicon. On Linux the CPU build needs less: see "What it weighs" in README.md.' >&2; \
+    echo 'The quiz does without torch: make quiz' >&2; \
+  fi; \
+  echo 'What pip did is in $(VENV)/pip.log' >&2; \
   exit 1; \
 fi
 endef

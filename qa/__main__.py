@@ -1,13 +1,15 @@
-"""For authors: `python -m qa lint`, `prove`, `coverage`, `schema`."""
+"""For authors: `python -m qa lint`, `prove`, `new`, `coverage`, `schema`."""
 
 import argparse
 import json
+import re
 import sys
 from contextlib import suppress
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
-from qa import bank, coverage, lint, model, proof
+from qa import bank, coverage, lint, loading, model, proof
 from qa.loading import Loaded, shown_path
 from qa.worker import Task
 
@@ -19,6 +21,8 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("lint", help="read every file of the bank and say what is wrong with it")
     commands.add_parser("coverage", help="count questions, claims, mistakes, drills and inventory ids by topic")
     commands.add_parser("schema", help="print the JSON Schema of a question, for editors")
+    new = commands.add_parser("new", help="begin a question: writes its file with every key, to be filled in")
+    new.add_argument("id", help="<topic>/<slug>")
     prove = commands.add_parser("prove", help="run what is stale: claims, values, formulas, figures, drills, labs")
     prove.add_argument(
         "ids", nargs="*", metavar="id", help="<topic>/<slug>, labs/<name>, or a topic; default: everything"
@@ -36,11 +40,20 @@ def main(arguments: list[str] | None = None) -> int:
     if options.command == "schema":
         print(json.dumps(model.json_schema(), indent=2))
         return 0
-    try:
-        loaded = bank.load()
-    except bank.BankError as error:
-        print(error, file=sys.stderr)
-        print(f"{len(error.problems)} problems", file=sys.stderr)
+    if options.command == "new":
+        return begin(options.id)
+    loaded, problems = loading.read()
+    if options.command == "prove" and options.ids and problems:
+        # somebody else's unfinished question does not keep this one from being proved
+        mine = [shown_path(loaded.paths[id]) for id in loaded.questions if meant(id, options.ids)]
+        unread = [shown_path(bank.QUESTIONS / f"{id}.yaml") for id in options.ids]
+        elsewhere = [p for p in problems if p.path not in (*mine, *unread)]
+        if elsewhere:
+            print(f"{len(elsewhere)} problems elsewhere in the bank; see python -m qa lint", file=sys.stderr)
+        problems = [p for p in problems if p not in elsewhere]
+    if problems:
+        print(bank.BankError(problems), file=sys.stderr)
+        print(f"{len(problems)} problems", file=sys.stderr)
         return 1
     if options.command == "coverage":
         print(coverage.report(loaded))
@@ -55,6 +68,47 @@ def main(arguments: list[str] | None = None) -> int:
     return Prover(loaded, ids, options).run()
 
 
+SKELETON = """\
+question: ""
+asked_as: []
+covers: []            # concepts of qa/inventory.json
+priority: 3           # 1 nearly always asked … 5 rarely
+basis: {{}}             # inventory: <id>, or sources: [<key>], or note: <text>
+level: senior         # engineer, senior or architect
+needs: []
+tags: []
+reviewed: {today}
+short: >-             # at most 90 words
+
+shows: {{}}             # name: {{code: "snippets.<topic>.<idea>:<function>"}}; or value, formula, figure, table
+answer: |             # 250 to 700 words; {{{{ name }}}} puts a shown thing in its place
+
+claims: []            # - {{says: <statement>, check: "snippets.<topic>.<idea>:<check>"}}
+mistakes: []          # - {{in: "snippets.…", says: <what is wrong>, replace: [{{this: <text>, by: <text>}}]}}
+key_points: []        # - must: …    - should: …    - bonus: …
+misconceptions: []    # - {{wrong: …, right: …}}
+follow_ups: []        # - question: <topic>/<slug>    - {{ask: …, answer: …}}
+drills: []            # - code: …    - number: …    - choice: …
+sources: []           # keys of qa/sources.yaml
+"""
+
+
+def begin(id: str) -> int:
+    """Write a question's file with every key of the form; `lint` then says what is still to be filled in."""
+    if not re.fullmatch(model.Id.__metadata__[0].pattern, id) or id.partition("/")[0] not in model.TOPICS:  # type: ignore[attr-defined]
+        print(f"{id} is no id: <topic>/<slug>, lower-case words joined by hyphens.", file=sys.stderr)
+        print(f"The topics are {', '.join(model.TOPICS)}.", file=sys.stderr)
+        return 2
+    path = bank.QUESTIONS / f"{id}.yaml"
+    if path.exists():
+        print(f"{shown_path(path)} exists; ids are never used twice.", file=sys.stderr)
+        return 2
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(SKELETON.format(today=date.today().isoformat()), "utf-8")
+    print(f"{shown_path(path)}: fill it in, then run python -m qa lint")
+    return 0
+
+
 def lint_all(loaded: Loaded) -> int:
     """Print what lint finds; warnings do not count as failure."""
     errors, warnings = lint.lint(loaded)
@@ -66,6 +120,11 @@ def lint_all(loaded: Loaded) -> int:
     return 1 if errors else 0
 
 
+def meant(id: str, wanted: list[str]) -> bool:
+    """Whether a question or lab is named: by its id, its topic or its slug."""
+    return any(each in (id, *id.split("/")) for each in wanted)
+
+
 def chosen(loaded: Loaded, wanted: list[str]) -> list[str]:
     """Return the ids that are meant: of questions, of topics, of labs. Raises UnknownQuestion."""
     labs = [task.question for task in proof.lab_tasks()]
@@ -73,10 +132,10 @@ def chosen(loaded: Loaded, wanted: list[str]) -> list[str]:
         return [*loaded.order(), *labs]
     found: list[str] = []
     for each in wanted:
-        meant = [id for id in [*loaded.order(), *labs] if each in (id, id.partition("/")[0], id.partition("/")[2])]
-        if not meant:
+        these = [id for id in [*loaded.order(), *labs] if meant(id, [each])]
+        if not these:
             raise bank.UnknownQuestion(each, [*loaded.questions, *labs])
-        found += meant
+        found += these
     return list(dict.fromkeys(found))
 
 

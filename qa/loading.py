@@ -66,6 +66,14 @@ def load(*folders: Path, unchanged: dict[Path, str] | None = None) -> Loaded:
     unchanged: for files that need not be read again, the question as JSON; of these only the ids that they refer to
     are looked at again.
     """
+    loaded, problems = read(*folders, unchanged=unchanged)
+    if problems:
+        raise BankError(problems)
+    return loaded
+
+
+def read(*folders: Path, unchanged: dict[Path, str] | None = None) -> tuple[Loaded, list[Problem]]:
+    """As `load`, but hand back what could be read, and every problem of every file."""
     loaded = Loaded()
     problems: list[Problem] = []
     for folder in folders or (QUESTIONS,):
@@ -79,10 +87,8 @@ def load(*folders: Path, unchanged: dict[Path, str] | None = None) -> Loaded:
         elif any(dangling_ids(id, loaded)):
             _, loaded.lines[id], _ = read_file(model.Question, loaded.paths[id])
             problems += dangling_ids(id, loaded)
-    if problems:
-        raise BankError(sorted(problems))
     loaded.topics = dict(sorted(loaded.topics.items(), key=lambda item: (item[1].order, item[0])))
-    return loaded
+    return loaded, sorted(problems)
 
 
 def read_sources(path: Path, into: Loaded) -> Iterator[Problem]:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from qa.bank import Bank, BankError, Entry, UnknownQuestion, open_bank
 from qa.practice import draw
-from qa.practice.log import GRADE, SKIP, Event, Log, LogError, Studied, home, now
+from qa.practice.events import GRADE, SKIP, Event, Studied, now
+from qa.practice.log import Log, LogError, home
 
 if TYPE_CHECKING:
     from qa import model
@@ -89,13 +90,15 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         prog="quiz",
         usage="quiz [command] [options]",
         description=f"Practise interview questions whose answers can be run.\n\ncommands:\n{commands}",
-        epilog=f"keys while practising:\n{_indented(KEYS)}\n\nA question may be given by the last part of its id.\n"
-        "Your answers are kept in $QUIZ_HOME, or in your data folder; `quiz stats` says where.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=f"keys while practising:\n{_indented(KEYS)}\n\nA question may be given by the last part of its id. Your "
+        "answers are kept in\n$QUIZ_HOME, or in your data folder; `quiz stats` says where.",
+        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, width=80),
     )
     parser.add_argument("command", nargs="?", default="", help=argparse.SUPPRESS)
     parser.add_argument("question", nargs="?", help=argparse.SUPPRESS)
-    parser.add_argument("--topic", action="append", default=[], help="only this topic (may be repeated, as the next three)")
+    parser.add_argument(
+        "--topic", action="append", default=[], help="only this topic (may be repeated, as the next three)"
+    )
     parser.add_argument("--tag", action="append", default=[], help="only questions with this tag")
     parser.add_argument("--level", action="append", default=[], choices=LEVELS, help="only this level")
     parser.add_argument(
@@ -135,7 +138,9 @@ def run(options: argparse.Namespace) -> int:
         return (show if options.command == "show" else prove)(bank, entry, options)
     entries = chosen(bank.entries(), options)
     if not entries:
-        return complain("no question matches; `quiz list` shows all of them" if bank.entries() else "the bank is empty", 1)
+        return complain(
+            "no question matches; `quiz list` shows all of them" if bank.entries() else "the bank is empty", 1
+        )
     if options.command == "":
         return practise(bank, entries, options)
     log = Log(path()) if path().exists() else None
@@ -189,7 +194,7 @@ def print_next(entries: list[Entry], log: Log | None, options: argparse.Namespac
         entries, studied, now(), draw.numbers(options.seed).random(), last=log.last_asked() if log else None
     )
     assert drawn
-    entry = entries[drawn.index]
+    entry = entries[drawn.place]
     print(_lines(entry.question))
     print(_lines(f"({drawn.why}; {entry.level})"))
     print(f"\nIts answer: quiz show {entry.id}")
@@ -313,7 +318,8 @@ class Session:
         for note in self.log.notes:
             say(note, "yellow")
         say(f"{_count(len(self.entries), 'question')}, {new} new to you.", "bold")
-        say("Answer aloud; press space to see the answer, then say how it went with 1 to 4. q quits, ? explains the keys.")
+        say("Say your answer aloud, press space to see ours, then grade yourself from 1 to 4.")
+        say("q quits, and nothing is lost; ? explains every key.")
         while True:
             entry, why = self.pick()
             if not self.ask(entry, why):
@@ -331,7 +337,7 @@ class Session:
                 self.screen.say(f"{id} is not in this bank; here is another question.")
         drawn = draw.draw(self.entries, self.log.studied(), now(), self.numbers.random(), last=self.last)
         assert drawn
-        return self.entries[drawn.index], drawn.why
+        return self.entries[drawn.place], drawn.why
 
     def ask(self, entry: Entry, why: str) -> bool:
         """Ask one question; return whether to go on."""
@@ -362,7 +368,8 @@ class Asking:
 
     def __init__(self, session: Session, entry: Entry, why: str) -> None:
         self.session, self.entry, self.screen = session, entry, session.screen
-        self.started, self.revealed_ms = time.monotonic(), None
+        self.started = time.monotonic()
+        self.revealed_ms: int | None = None
         self.ticked: set[int] = set()
         self.saw_whole = False
         say = self.screen.say
@@ -419,6 +426,7 @@ class Asking:
         from qa.practice.show import plain_text
 
         self.revealed_ms = self.elapsed()
+        self.screen.say()
         self.screen.say(plain_text(self.question.short))
         self.screen.say()
         self.screen.say("Key points: press the letter of each that you said.", "faint")

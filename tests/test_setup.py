@@ -20,9 +20,12 @@ from packaging.utils import canonicalize_name as canonical
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 OURS = "executable-answers"
-PINS = dict(
-    line.split("==") for line in (ROOT / "constraints.txt").read_text("utf-8").splitlines() if line and line[0] != "#"
-)
+LINES = [line for line in (ROOT / "constraints.txt").read_text("utf-8").splitlines() if line[:1] != "#"]
+PINS = {
+    pin.name: next(iter(pin.specifier)).version
+    for pin in map(Requirement, LINES)
+    if pin.marker is None or pin.marker.evaluate()
+}
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
 README = (ROOT / "README.md").read_text("utf-8")
 PHONY = set(re.findall(r"^\.PHONY:(.*)", MAKEFILE, re.M)[0].split())
@@ -65,18 +68,18 @@ def test_every_installed_dependency_is_pinned() -> None:
     assert closure - PINS.keys() == set()
 
 
-def test_constraints_are_plain_pins_in_order() -> None:
-    assert list(PINS) == sorted(PINS)
-    assert [
-        name for name, version in PINS.items() if not re.fullmatch(r"[0-9]+(\.[0-9]+)*(\.post[0-9]+)?", version)
-    ] == []
-    assert [name for name in PINS if name != canonical(name)] == []
-    assert [name for name in PINS if re.match(r"nvidia|cuda|triton", name)] == []
+def test_constraints_are_pins_in_order_for_any_machine() -> None:
+    pins = [Requirement(line) for line in LINES]
+    assert [(pin.name, str(pin.marker)) for pin in pins] == sorted((pin.name, str(pin.marker)) for pin in pins)
+    assert [pin for pin in LINES if not re.match(r"[a-z0-9-]+==[0-9.]+($|; python_full_version )", pin)] == []
+    assert [pin.name for pin in pins if re.match(r"nvidia|cuda|triton", pin.name)] == []
 
 
 def test_ranges_contain_the_pins() -> None:
-    backend = [Requirement("hatchling"), Requirement("editables"), Requirement("setuptools")]
-    outside = {r.name: str(r.specifier) for r in EVERYTHING + backend if PINS[canonical(r.name)] not in r.specifier}
+    backend = [Requirement(name) for name in ("pip", "hatchling", "editables", "setuptools")]
+    outside = {
+        str(r): PINS[canonical(r.name)] for r in EVERYTHING + backend if PINS[canonical(r.name)] not in r.specifier
+    }
     assert outside == {}
 
 

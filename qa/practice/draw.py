@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import NamedTuple, Protocol
 
-from qa.practice.log import Studied, days_between
+from qa.practice.events import Studied, days_between
 
 DRAW_WEIGHT = {1: 16.0, 2: 8.0, 3: 4.0, 4: 2.0, 5: 1.0}
 """As in qa.model, which would bring pydantic along to the first question; a test holds them together."""
@@ -30,7 +30,7 @@ class Drawable(Protocol):
 class Drawn(NamedTuple):
     """A question that was drawn: its place in the list, and why."""
 
-    index: int
+    place: int
     why: str
 
 

@@ -10,35 +10,17 @@ import json
 import os
 import sqlite3
 import sys
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from qa.practice import memory
+from qa.practice import files, memory
+from qa.practice.events import GRADE, VOID, Event, Studied, day_of, new_uuid, now, replay, standing, tz_offset
 
 SCHEMA = 1
 BUSY_MS = 5000
-DAY_TURNS_AT = timedelta(hours=4)
-GRADE, VOID, SKIP = "grade", "void", "skip"
-NETWORK = {
-    "nfs",
-    "nfs4",
-    "cifs",
-    "smb3",
-    "smbfs",
-    "ncpfs",
-    "afs",
-    "9p",
-    "ceph",
-    "glusterfs",
-    "lustre",
-    "beegfs",
-    "gpfs",
-}
-NETWORK |= {"fuse.sshfs", "fuse.glusterfs", "fuse.ceph", "fuse.s3fs", "fuse.rclone", "davfs", "fuse.davfs2"}
 
 EVENTS = """
 CREATE TABLE events (
@@ -70,45 +52,7 @@ class LogError(Exception):
     """The log cannot be used; the message says where it is and what to do."""
 
 
-class Event(NamedTuple):
-    """Something that happened. kind: "grade", "void" (payload: what it takes back), "skip", or what later versions add.
-
-    Other kinds are kept and passed over, so that logs of newer versions can be merged.
-    """
-
-    uuid: str
-    ts_utc_ms: int
-    tz_offset_min: int
-    item_id: str
-    item_hash: str
-    kind: str
-    grade: int | None
-    took_ms: int | None
-    scheduler_version: str
-    payload: dict[str, Any]
-
-    @property
-    def day(self) -> date:
-        """The day it belongs to, where it happened."""
-        return day_of(self.ts_utc_ms, self.tz_offset_min)
-
-
 COLUMNS = ", ".join(Event._fields)
-
-
-class Studied(NamedTuple):
-    """What the log knows of a question that was graded at least once."""
-
-    memory: memory.Memory
-    last_ms: int
-    """When it was last graded."""
-    item_hash: str
-    """Of the answer as it was then."""
-    grades: int
-
-    def recall(self, now_ms: int) -> float:
-        """Return how likely it is remembered now."""
-        return memory.recall(self.memory, days_between(self.last_ms, now_ms))
 
 
 def home() -> Path:
@@ -122,53 +66,6 @@ def home() -> Path:
     from platformdirs import user_data_path
 
     return user_data_path(name)
-
-
-def now() -> int:
-    """Return the time in UTC milliseconds."""
-    return time.time_ns() // 1_000_000
-
-
-def days_between(earlier_ms: int, later_ms: int) -> float:
-    """Return the days from one moment to another; none where the clock went back."""
-    return max(0, later_ms - earlier_ms) / 86_400_000
-
-
-def day_of(ts_utc_ms: int, tz_offset_min: int) -> date:
-    """Return the local day of a moment; a day turns at 4 am, so that a late evening is one day."""
-    local = datetime(1970, 1, 1) + timedelta(milliseconds=ts_utc_ms, minutes=tz_offset_min)
-    return (local - DAY_TURNS_AT).date()
-
-
-def tz_offset(ts_utc_ms: int) -> int:
-    """Return how far local time is ahead of UTC at that moment, in minutes."""
-    return time.localtime(ts_utc_ms / 1000).tm_gmtoff // 60
-
-
-def new_uuid() -> str:
-    """Return a UUID of version 7, whose order is that of time to a quarter of a microsecond."""
-    ns = time.time_ns()
-    ms, rest = divmod(ns, 1_000_000)
-    bits = ms << 80 | 7 << 76 | (rest * 4096 // 1_000_000) << 64 | 2 << 62 | int.from_bytes(os.urandom(8)) >> 2
-    text = f"{bits:032x}"
-    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
-
-
-def standing(events: Iterable[Event]) -> list[Event]:
-    """Return the events without those taken back and without the voids, in the order of time."""
-    every = sorted(events, key=lambda e: (e.ts_utc_ms, e.uuid))
-    gone = {e.payload.get("void") for e in every if e.kind == VOID}
-    return [e for e in every if e.kind != VOID and e.uuid not in gone]
-
-
-def replay(events: Iterable[Event]) -> Studied | None:
-    """Return what the events of one question come to; None when no grade stands."""
-    now, last, count = None, None, 0
-    for event in standing(events):
-        if event.kind == GRADE and event.grade:
-            days = days_between(last.ts_utc_ms, event.ts_utc_ms) if last else 0.0
-            now, last, count = memory.review(now, event.grade, days), event, count + 1
-    return Studied(now, last.ts_utc_ms, last.item_hash, count) if now and last else None
 
 
 class Log:
@@ -185,7 +82,7 @@ class Log:
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
                 if _is_empty(path):
-                    with _alone(path):  # two that make the same log would find it locked
+                    with files.alone(path):  # two that make the same log would find it locked
                         self._connection = _open(path, self.notes, check=check)
                 else:
                     self._connection = _open(path, self.notes, check=check)
@@ -236,8 +133,8 @@ class Log:
     def undo(self, event: Event | None = None) -> Event | None:
         """Take back an event, or else the last grade that stands; return what was taken back."""
         with self._errors(), _writing(self._connection):
-            grades = [e for e in standing(self.events()) if e.kind == GRADE]
-            target = next((e for e in reversed(grades) if event is None or e.uuid == event.uuid), None)
+            grades = [e for e in standing(self.events(event and event.item_id)) if e.kind == GRADE]
+            target: Event | None = next((e for e in reversed(grades) if event is None or e.uuid == event.uuid), None)
             if target is None:
                 return None
             at = now()
@@ -285,7 +182,7 @@ class Log:
         with self._errors():
             at = now()
             day = day_of(at, tz_offset(at))
-            folder = backups(self.path)
+            folder = files.backups(self.path)
             folder.mkdir(exist_ok=True)
             part = folder / f"{day}.{os.getpid()}.part"
             part.unlink(missing_ok=True)
@@ -296,8 +193,8 @@ class Log:
                 os.replace(part, folder / f"{day}.sqlite")
             finally:
                 part.unlink(missing_ok=True)
-            have = {date.fromisoformat(p.stem): p for p in _dated(folder)}
-            for old in have.keys() - kept(have, day):
+            have = {date.fromisoformat(p.stem): p for p in files.dated(folder)}
+            for old in have.keys() - files.kept(have, day):
                 have[old].unlink(missing_ok=True)
             for left in folder.glob("*.part"):  # of a process that was killed
                 if not left.name.startswith(str(day)):
@@ -315,17 +212,17 @@ class Log:
 
     def _repair(self) -> None:
         """Set the damaged file aside, and bring back its events."""
-        with _alone(self.path):
+        with files.alone(self.path):
             try:  # another process may have done it already
                 self._connection = _open(self.path, self.notes, check=True)
                 return
             except sqlite3.DatabaseError as error:
                 if not _is_damage(error):
                     raise
-            aside = _set_aside(self.path)
+            aside = files.set_aside(self.path)
             self._connection = _open(self.path, self.notes)
             said = "no good backup was found"
-            for copy in sorted(_dated(backups(self.path)), reverse=True):
+            for copy in sorted(files.dated(files.backups(self.path)), reverse=True):
                 if events := _readable(copy, whole=True):
                     said = f"{self.add(events)} events came back from the backup of {copy.stem}"
                     break
@@ -335,35 +232,6 @@ class Log:
             )
 
 
-def backups(path: Path) -> Path:
-    """Return the folder of the backups of a log."""
-    return path.parent / "backups"
-
-
-def kept(days: Iterable[date], today: date) -> set[date]:
-    """Return the backups worth keeping: each of the last 7 days, the last of each of 8 weeks, the last of each month."""
-    keep: dict[object, date] = {}
-    for day in sorted(days):
-        age = (today - day).days
-        keep[day if age < 7 else day.isocalendar()[:2] if age < 56 else (day.year, "month", day.month)] = day
-    return set(keep.values())
-
-
-def network_kind(folder: Path, mounts: Path = Path("/proc/self/mountinfo")) -> str | None:
-    """Return the kind of network file system a folder lies on, None for a local one or where it cannot be told."""
-    try:
-        lines = mounts.read_text("utf-8", "replace").splitlines()
-    except OSError:
-        return None
-    best, kind = -1, None
-    for line in lines:
-        before, _, after = line.partition(" - ")
-        place = before.split()[4].replace("\\040", " ")
-        if folder.is_relative_to(place) and len(place) >= best:
-            best, kind = len(place), after.split()[0]
-    return kind if kind in NETWORK else None
-
-
 def _is_empty(path: Path) -> bool:
     return not path.exists() or not path.stat().st_size
 
@@ -371,7 +239,7 @@ def _is_empty(path: Path) -> bool:
 def _open(path: Path, notes: list[str], *, check: bool = False) -> sqlite3.Connection:
     """Connect, look at the schema before anything is written, and make the tables of a new log."""
     fresh = _is_empty(path)
-    if fresh and path.exists() and _dated(backups(path)):
+    if fresh and path.exists() and files.dated(files.backups(path)):
         error = sqlite3.DatabaseError("the file is empty, and there are backups")
         error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
         raise error
@@ -383,7 +251,7 @@ def _open(path: Path, notes: list[str], *, check: bool = False) -> sqlite3.Conne
                 f"{path} was written by a newer version (its schema is {version}, this one knows {SCHEMA}). "
                 "Nothing was changed. Upgrade executable-answers, or choose another folder with QUIZ_HOME."
             )
-        kind = network_kind(path.parent.resolve()) if fresh or check else None
+        kind = files.network_kind(path.parent.resolve()) if fresh or check else None
         if kind:  # write-ahead logging needs memory that the processes share
             notes.append(
                 f"{path.parent} is on a network folder ({kind}): don't practise on two machines at once, "
@@ -404,21 +272,13 @@ def _open(path: Path, notes: list[str], *, check: bool = False) -> sqlite3.Conne
 
 
 def _create(connection: sqlite3.Connection, path: Path) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        if connection.execute("PRAGMA user_version").fetchone() == (0,):  # nobody else was first
-            if connection.execute("SELECT count(*) FROM sqlite_master").fetchone() != (0,):
-                raise LogError(f"{path} is a database of something else; choose another folder with QUIZ_HOME.")
-            for statement in _statements(EVENTS):
-                connection.execute(statement)
-            for statement in DERIVED:
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {SCHEMA}")
-        connection.execute("COMMIT")
-    except BaseException:
-        with suppress(sqlite3.Error):
-            connection.execute("ROLLBACK")
-        raise
+    with _writing(connection):
+        if connection.execute("PRAGMA user_version").fetchone() != (0,):
+            return  # another process was first
+        if connection.execute("SELECT count(*) FROM sqlite_master").fetchone() != (0,):
+            raise LogError(f"{path} is a database of something else; choose another folder with QUIZ_HOME.")
+        for statement in (*_statements(EVENTS), *DERIVED, f"PRAGMA user_version = {SCHEMA}"):
+            connection.execute(statement)
 
 
 def _statements(script: str) -> Iterator[str]:
@@ -496,7 +356,7 @@ def _row(event: Event) -> tuple[Any, ...]:
 
 
 def _event(row: tuple[Any, ...]) -> Event:
-    return Event(*row[:9], json.loads(row[9]))
+    return Event._make((*row[:9], json.loads(row[9])))
 
 
 def _check(connection: sqlite3.Connection) -> None:
@@ -522,37 +382,6 @@ def _in_words(error: sqlite3.Error, path: Path) -> str:
         sqlite3.SQLITE_CORRUPT: "it is damaged; start `quiz` to have it repaired",
     }.get(code, str(error))
     return f"cannot use {path}: {what}"
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Keep other processes from repairing at the same time."""
-    import fcntl
-
-    with path.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def _set_aside(path: Path) -> Path:
-    """Rename the damaged file, and what SQLite keeps beside it, to a name that is not taken."""
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    names = (path.with_name(f"{path.stem}.damaged-{stamp}{n}{path.suffix}") for n in ("", *range(1, 10_000)))
-    aside = next(name for name in names if not name.exists())
-    for tail in ("-wal", "-shm", ""):
-        with suppress(FileNotFoundError):
-            os.rename(f"{path}{tail}", f"{aside}{tail}")
-    return aside
-
-
-def _dated(folder: Path) -> list[Path]:
-    """Return the backups in a folder: files named after a day."""
-    found = []
-    for path in folder.glob("*.sqlite"):
-        with suppress(ValueError):
-            date.fromisoformat(path.stem)
-            found.append(path)
-    return found
 
 
 def _readable(path: Path, *, whole: bool) -> list[Event]:

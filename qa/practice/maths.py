@@ -8,28 +8,32 @@ import re
 from functools import cache
 
 TOKEN = re.compile(r"\\[A-Za-z]+\*?|\\.|\s+|.", re.DOTALL)
-FUNCTIONS = frozenset(
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+FUNCTIONS = _words(
     "arg cos cosh cot coth csc deg det dim exp gcd hom inf ker lg lim liminf limsup ln log max min Pr sec sin sinh sup"
-    " tan tanh arccos arcsin arctan argmax argmin".split()
+    " tan tanh arccos arcsin arctan argmax argmin"
 )
-DROPPED = frozenset(
-    "left right big Big bigg Bigg bigl bigr Bigl Bigr displaystyle textstyle limits nolimits ! nonumber".split()
-)
-AS_IS = frozenset(
-    "text textrm textbf textit texttt mathrm mathit mathbf mathsf mathtt boldsymbol bm operatorname".split()
-)
-ALPHABETS = frozenset("mathbb mathcal mathfrak mathscr".split())
+DROPPED = _words("left right big Big bigg Bigg bigl bigr Bigl Bigr displaystyle textstyle limits nolimits ! nonumber")
+AS_IS = _words("text textrm textbf textit texttt mathrm mathit mathbf mathsf mathtt boldsymbol bm operatorname")
+ALPHABETS = _words("mathbb mathcal mathfrak mathscr")
 ACCENTS = {"hat": "̂", "widehat": "̂", "bar": "̅", "overline": "̅", "tilde": "̃", "widetilde": "̃", "vec": "⃗", "dot": "̇"}
 SIGNS = {
     "{": "{", "}": "}", "%": "%", "$": "$", "&": "&", "#": "#", "_": "_", "|": "‖", "\\": " ", ",": " ", ";": " ",
     ":": " ", " ": " ", "quad": " ", "qquad": " ", "mid": "|", "vert": "|", "lvert": "|", "rvert": "\b|", "Vert": "‖",
     "lVert": "‖", "rVert": "\b‖", "to": "→", "cdot": "·", "dots": "…", "ldots": "…", "cdots": "⋯", "colon": ":",
-    "lbrack": "[", "rbrack": "]", "middle": "", "circ": "∘", "top": "⊤", "intercal": "ᵀ", "prime": "′", "epsilon": "ϵ",
-    "varepsilon": "ε", "phi": "ϕ", "varphi": "φ", "land": "∧", "lor": "∨", "lnot": "¬", "implies": "⇒", "iff": "⇔",
+    "lbrack": "[", "rbrack": "]", "middle": "", "circ": "∘", "top": "⊤", "intercal": "ᵀ", "prime": "′", "epsilon": "ε",
+    "varepsilon": "ε", "phi": "φ", "varphi": "φ", "land": "∧", "lor": "∨", "lnot": "¬", "implies": "⇒", "iff": "⇔",
     "le": "≤", "ge": "≥", "ne": "≠", "sum": "∑", "prod": "∏", "int": "∫", "ell": "ℓ",
 }  # fmt: skip
 BINARY = frozenset("=<>≤≥≠≈≡∼≪≫∝∈∉⊂⊆→⇒⇔←↔±×∘∣")
-ALONE = re.compile(r"[\w′̀-ͯ⃗.]+|√\w|[-−]?\d+|\((?:[^()]|\([^()]*\))*\)|\[[^\[\]]*\]")
+SMALL = "²³¹⁰-₟ᵃ-ᵿₐ-ₜʰ-˸"
+ALONE = re.compile(rf"(?:[\w′̀-ͯ⃗.]+|√\w+|[-−]?\d+|\w*\((?:[^()]|\([^()]*\))*\)|\w*\[[^\[\]]*\])[{SMALL}]*")
+"""What holds together beside the stroke of a fraction."""
 
 
 class NotLinear(ValueError):
@@ -45,7 +49,7 @@ def linear(latex: str) -> str | None:
     except NotLinear:
         return None
     text = re.sub(r"\s+", " ", re.sub(r"\s*\x08", "", text)).strip()
-    return re.sub(r"(?<=[(\[]) | (?=[)\],;])", "", text)
+    return re.sub(r"(?<=[(\[]) | (?=[)\],;])|(?<=\(−) ", "", text)
 
 
 class _Reader:
@@ -138,7 +142,8 @@ class _Reader:
     def spaced(self, found: str) -> str:
         """LaTeX eats the space after a command; a sign that stands between two things gets its own."""
         if len(self.tokens[self.at - 1]) > 2:
-            while self.at < len(self.tokens) and self.tokens[self.at].isspace():
+            following = "".join(self.tokens[self.at : self.at + 2]).lstrip()
+            while following[:1] not in "+-=<>/" and self.at < len(self.tokens) and self.tokens[self.at].isspace():
                 self.at += 1
         return f" {found} " if found in BINARY else found
 

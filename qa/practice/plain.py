@@ -19,7 +19,7 @@ def _blocks(nodes: Sequence[SyntaxTreeNode], width: int, *, tight: bool = False)
     for n, node in enumerate(nodes):
         if n and not tight:
             yield ""
-        yield from _block(node, max(20, width))
+        yield from _block(node, max(8, width))
 
 
 def _block(node: SyntaxTreeNode, width: int) -> Iterator[str]:

@@ -7,11 +7,13 @@ from statistics import mean, median
 
 from qa.bank import Entry
 from qa.practice.draw import ASKED, recall_of
+from qa.practice.events import GRADE, Event, Studied, day_of, standing, tz_offset
 from qa.practice.grade import NAMES
-from qa.practice.log import GRADE, Event, Studied, day_of, standing, tz_offset
 
 
-def summary(entries: Sequence[Entry], events: Iterable[Event], studied: Mapping[str, Studied], now_ms: int) -> Iterator[str]:
+def summary(
+    entries: Sequence[Entry], events: Iterable[Event], studied: Mapping[str, Studied], now_ms: int
+) -> Iterator[str]:
     """Yield what to say of these questions; grades taken back do not count."""
     ids = {e.id for e in entries}
     given = [e for e in standing(events) if e.kind == GRADE and e.item_id in ids]

@@ -1,6 +1,7 @@
 """The terminal: what is said on it, and the keys pressed. Colour only where it is wanted, plain lines elsewhere."""
 
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -16,6 +17,9 @@ WORDS = {
     "points": "k", "key points": "k", "quit": "q", "exit": "q", "help": "?",
 }  # fmt: skip
 END = "\x04"
+ESCAPE = re.compile(r"\x1b\[[\d;]*m")
+FUNCTION_KEY = re.compile(r"\x1b(?:\[[\d;?]*[ -/]*[@-~]|O.|.)?")
+TRAILING = re.compile(r"(?: |\x1b\[[\d;]*m)+$")
 
 
 class Screen:
@@ -74,7 +78,18 @@ def rich_lines(text: str, width: int, *, colour: bool) -> list[str]:
     )
     with console.capture() as captured:
         console.print(Markdown(text, code_theme="ansi_dark", hyperlinks=False))
-    return [line.rstrip() for line in captured.get().rstrip("\n").split("\n")]
+    lines = [TRAILING.sub(lambda m: m[0].replace(" ", ""), line) for line in captured.get().strip("\n").split("\n")]
+    return [line for n, line in enumerate(lines) if not (n and blank(line) and blank(lines[n - 1]))]
+
+
+def blank(line: str) -> bool:
+    """Whether a line with escape codes shows nothing."""
+    return not ESCAPE.sub("", line).strip()
+
+
+def is_colour(code: str) -> bool:
+    """Whether an escape code sets a colour; bold, faint, italic and underlined are none."""
+    return any(30 <= int(n or 0) <= 107 and n not in ("39", "49") for n in code[2:-1].split(";"))
 
 
 class Keys:
@@ -122,7 +137,7 @@ class Keys:
         size = screen.height - 2 if self.single and not screen.plain else len(lines)
         for start in range(0, len(lines), max(5, size)):
             if start:
-                screen.say(f"space: more ({len(lines) - start} lines)   q: back to the question", "cyan")
+                screen.say(f"space: more (lines left: {len(lines) - start})   q: back to the question", "cyan")
                 if (key := self.next()) != "\n":
                     if key != "q":
                         self._waiting.insert(0, key)
@@ -136,9 +151,8 @@ class Keys:
             return END
         if not typed:
             return END
-        if typed.startswith(b"\x1b"):  # an arrow or a function key
-            return ""
-        return typed.decode("utf-8", "replace").replace("\r", "\n").replace(" ", "\n")
+        text = FUNCTION_KEY.sub("", typed.decode("utf-8", "replace"))
+        return text.replace("\r", "\n").replace(" ", "\n")
 
     def _line(self) -> str:
         """Read a line: nothing is enter, a word is its key, anything else is its characters."""

@@ -4,6 +4,7 @@ import io
 import string
 from collections.abc import Iterable
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 
 URI = "assets/fonts/stix-two-math.woff2"
@@ -25,14 +26,20 @@ def subset(characters: Iterable[str]) -> bytes:
 
 @lru_cache(maxsize=1)
 def _subset(characters: frozenset[str]) -> bytes:
-    import ziamath
     from fontTools import subset as tool
 
+    ziamath = find_spec("ziamath")  # found, not imported: only its font is wanted
+    if ziamath is None or ziamath.origin is None:
+        raise ModuleNotFoundError(
+            "the site needs the font in the package ziamath: pip install executable-answers[site]"
+        )
+
     options = tool.Options(flavor="woff2", hinting=False, layout_features=["ssty", "math", "dtls", "flac"])
-    font = tool.load_font(str(Path(ziamath.__file__).with_name("fonts") / "STIXTwoMath-Regular.ttf"), options)
-    subsetter = tool.Subsetter(options)
-    subsetter.populate(unicodes=map(ord, characters))
-    subsetter.subset(font)
-    written = io.BytesIO()
-    tool.save_font(font, written, options)
-    return written.getvalue()
+    path = Path(ziamath.origin).with_name("fonts") / "STIXTwoMath-Regular.ttf"
+    with tool.load_font(str(path), options) as font:
+        subsetter = tool.Subsetter(options)
+        subsetter.populate(unicodes=map(ord, characters))
+        subsetter.subset(font)
+        written = io.BytesIO()
+        tool.save_font(font, written, options)
+        return written.getvalue()

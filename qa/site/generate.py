@@ -1,7 +1,5 @@
 """From the bank and its evidence to every file of the site: Markdown pages, and the font that their formulas need."""
 
-import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +7,7 @@ from typing import Any
 
 from qa import model, proof, source
 from qa.loading import Loaded
-from qa.site import font, mathml, pages, render
+from qa.site import font, labs, mathml, pages, render
 from qa.site.mathml import Formula
 
 DOCS = source.ROOT / "docs"
@@ -23,7 +21,7 @@ class Site:
     files:  other files by place.
     stale:  what is wrong with the evidence, by question or lab.
     lists:  what stands for `<!-- qa: name -->` on pages written by hand.
-    order:  ids of questions, by topic, in the order of priority; topics in their order, those without a question left out.
+    order:  ids of questions by topic, in the order of priority; a topic without a question is left out.
     """
 
     pages: dict[str, str]
@@ -46,11 +44,11 @@ class Site:
         return [
             {"Home": "index.md"},
             {"Questions": ["questions.md", *topics]},
-            {"Snippets": "snippets/index.md"},
+            {"Snippets": ["snippets/index.md"]},
             *([{"Labs": labs}] if labs else []),
             {"Tags": "tags.md"},
             {"Sources": "sources.md"},
-            {"How it works": "how-it-works.md"},
+            *sorted(page.name for page in DOCS.glob("*.md") if page.name != "index.md"),
         ]
 
 
@@ -61,9 +59,10 @@ def generate(loaded: Loaded, math: dict[Formula, str] | None = None) -> Site:
     """
     math = {} if math is None else math
     ids = loaded.order()
+    notebooks = sorted((proof.EVIDENCE / "labs").glob("*.ipynb"))
     evidence = {id: proof.evidence(id) for id in ids}
     modules = source.all_modules()
-    _convert(loaded, evidence, modules, math)
+    _convert(loaded, evidence, modules, notebooks, math)
 
     titles = {id: loaded.questions[id].question for id in ids}
     stale = {id: found for id in ids if (found := proof.stale(id, loaded.questions[id]))}
@@ -95,18 +94,18 @@ def generate(loaded: Loaded, math: dict[Formula, str] | None = None) -> Site:
     made["tags.md"] = pages.tags_page(entries)
     made["sources.md"] = pages.sources_page(loaded.references, entries)
 
-    labs = _labs()
+    titled = [(f"labs/{path.name}", labs.title(path)) for path in notebooks]
     stale |= {f"labs/{task.name}": [f"labs {task.name}"] for task in proof.lab_tasks() if proof.is_stale(task)}
     return Site(
         pages=made,
         files={font.URI: font.subset(mathml.characters(math.values()))},
         stale=stale,
         lists=pages.home_lists(
-            entries, loaded.topics, labs, _counts(loaded, evidence, modules), _specimen(ids, uses), math
+            entries, loaded.topics, titled, _counts(loaded, evidence, modules), _specimen(ids, uses), math
         ),
         order=order,
         titles={name: topic.title for name, topic in loaded.topics.items()},
-        labs=labs,
+        labs=titled,
         math=math,
     )
 
@@ -136,6 +135,8 @@ def _convert(
             yield from render.formulas(question, evidence[id])
         for module in modules:
             yield from pages.snippet_formulas(module)
+        for notebook in notebooks:
+            yield from labs.formulas(labs.read(notebook))
         for page in DOCS.rglob("*.md"):
             yield from mathml.in_prose(page.read_text("utf-8"))
 
@@ -196,15 +197,3 @@ def _counts(loaded: Loaded, evidence: Mapping[str, Mapping[str, Any]], modules: 
     )
     claims = sum(len(question.claims) for question in loaded.questions.values())
     return {"questions": len(loaded.questions), "claims": claims, "mistakes": rejected, "snippets": len(modules)}
-
-
-def _labs() -> list[tuple[str, str]]:
-    """Return the executed labs: where each stands on the site, and its title."""
-    found = []
-    for path in sorted((proof.EVIDENCE / "labs").glob("*.ipynb")):
-        text = "".join(
-            str(line) for cell in json.loads(path.read_text("utf-8"))["cells"] for line in [*cell["source"], "\n"]
-        )
-        heading = re.search(r"^# (.+)$", text, re.MULTILINE)
-        found.append((f"labs/{path.name}", heading[1].strip() if heading else path.stem))
-    return found

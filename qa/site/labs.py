@@ -1,16 +1,30 @@
-"""Executed notebooks: their formulas to MathML, and the page that mkdocs-jupyter makes of them without its scripts and styles."""
+"""Executed notebooks: their formulas to MathML, and mkdocs-jupyter's page of them without its scripts and styles."""
 
 import json
 import re
 import tempfile
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from qa.labs import LABS
 from qa.site import mathml
 from qa.site.mathml import Formula
 
 _DOLLARS = re.compile(r"^\$+\\displaystyle\s*(.*?)\$+$|^\$+(.*?)\$+$", re.DOTALL)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read a notebook."""
+    return dict(json.loads(path.read_text("utf-8")))
+
+
+def title(path: Path) -> str:
+    """Return the first heading of a notebook."""
+    text = "\n".join("".join(cell["source"]) for cell in read(path)["cells"] if cell["cell_type"] == "markdown")
+    heading = re.search(r"^# (.+)$", text, re.MULTILINE)
+    return heading[1].strip() if heading else path.stem
 
 
 def formulas(notebook: dict[str, Any]) -> list[Formula]:
@@ -23,10 +37,9 @@ def formulas(notebook: dict[str, Any]) -> list[Formula]:
     return found
 
 
-def prepared(path: Path, math: dict[Formula, str]) -> Path:
+def prepared(path: Path, math: Mapping[Formula, str]) -> Path:
     """Copy a notebook with its formulas as MathML into a folder labs/ of a temporary folder, and return the latter."""
-    notebook = json.loads(path.read_text("utf-8"))
-    math.update(mathml.convert(f for f in formulas(notebook) if f not in math))
+    notebook = read(path)
     for cell in notebook["cells"]:
         if cell["cell_type"] == "markdown":
             cell["source"] = mathml.replace_in_prose("".join(cell["source"]), math.__getitem__)
@@ -35,17 +48,23 @@ def prepared(path: Path, math: dict[Formula, str]) -> Path:
                 output["data"] = {"text/html": math[formula]}
     copy = _folder() / "labs" / path.name
     copy.parent.mkdir(exist_ok=True)
-    text = json.dumps(notebook)
-    if not copy.is_file() or copy.read_text("utf-8") != text:
-        copy.write_text(text, "utf-8")
+    copy.write_text(json.dumps(notebook), "utf-8")
     return _folder()
 
 
-def lean(html: str) -> str:
-    """Drop the half megabyte of styles and the scripts that stand in a notebook's page; our own style sheet shows it."""
-    html = re.sub(r"<(script|style)\b.*?</\1>|<link\b[^>]*>", "", html, flags=re.DOTALL)
+def lean(html: str, name: str) -> str:
+    """Drop the scripts and the half megabyte of styles of a notebook's page; our own style sheet shows it.
+
+    Below it stands how to run it again, and, where its script is beside it, a link to that.
+    """
+    html = re.sub(r"<(script|style)\b.*?</\1>|<link\b[^>]*>|<!--.*?-->", "", html, flags=re.DOTALL)
     html = re.sub(r'<div class="zeroclipboard-container">.*?</clipboard-copy>\s*</div>', "", html, flags=re.DOTALL)
-    return re.sub(r'<a class="anchor-link"[^>]*>.*?</a>', "", html, flags=re.DOTALL)
+    html = re.sub(r'<div class="clipboard-copy-txt".*?</div>', "", html, flags=re.DOTALL)
+    html = re.sub(r'<a class="anchor-link"[^>]*>.*?</a>', "", html, flags=re.DOTALL)
+    html = re.sub(r'(<div class="jp-Cell-inputWrapper") tabindex="0"', r"\1", html)
+    script = f' It is <a href="../{name}.py">one script</a>.' if (LABS / f"{name}.py").is_file() else ""
+    again = f"This notebook was run from top to bottom by <code>python -m qa prove labs/{name}</code>.{script}"
+    return f'{html.strip()}\n<p class="qa-from">{again}</p>\n'
 
 
 def _output(output: dict[str, Any]) -> Formula | None:

@@ -1,8 +1,8 @@
 r"""Every formula of the site to MathML, in one call of pandoc.
 
-A formula is `$...$` (inline) or `$$...$$` (on a line of its own) in prose, or the LaTeX that a derivation emits. As pandoc
-has it, a dollar opens a formula when no space follows it, and closes one when no space precedes and no digit follows it; so
-"$0.15 to $0.60" is money. `\$` is a dollar. Code is left alone.
+A formula is `$...$` (inline) or `$$...$$` (on a line of its own) in prose, or the LaTeX that a derivation emits. As
+pandoc has it, a dollar opens a formula when no space follows it, and closes one when no space precedes it and no digit
+follows; so "$0.15 to $0.60" is money. `\$` is a dollar. Code is left alone.
 
 pandoc is right about everything but the space on either side of a function's name, which `_space_names` mends.
 """

@@ -13,14 +13,14 @@ from qa.site.render import (
     PRIORITY,
     anchor,
     citation,
-    details,
     front_matter,
     made,
     number,
     plain,
     prose,
-    rejects,
+    rejected_line,
     shortened,
+    typeset,
 )
 
 LIKELY = 8
@@ -56,9 +56,9 @@ class Use:
 def entry_line(entry: Entry, uri: str, *, topic: str = "") -> str:
     """Return a question in a list: its link, and what is said of it in one sentence."""
     q = entry.question
-    teaser = plain(shortened(q.short, 170))
+    teaser = typeset(shortened(q.short, 170))
     where = f"{plain(topic)} · " if topic else ""
-    return f'- [{plain(q.question)}]({uri})\n    <span class="qa-teaser">{where}{q.level} · {teaser}</span>'
+    return f'- [{typeset(q.question)}]({uri})\n    <span class="qa-teaser">{where}{q.level} · {teaser}</span>'
 
 
 def by_priority(entries: Sequence[Entry], up: str, topics: Mapping[str, model.Topic] | None = None) -> str:
@@ -89,7 +89,7 @@ def topic_page(topic: model.Topic, entries: Sequence[Entry]) -> str:
 def questions_page(entries: Sequence[Entry], topics: Mapping[str, model.Topic]) -> str:
     """Return the page of all questions."""
     meta = front_matter(title="All questions", description="Every question of the bank, the most likely first.")
-    lead = f"{_many(len(entries), 'question')}, the most likely first; within a priority, those that more interviews ask first."
+    lead = f"{_many(len(entries), 'question')}, the most likely first."
     return f"{meta}\n\n# All questions\n\n{lead}\n{{: .qa-lead }}\n\n{by_priority(entries, '', topics)}\n"
 
 
@@ -105,7 +105,7 @@ def tags_page(entries: Sequence[Entry]) -> str:
     )
     sections = "\n\n".join(
         f"## {plain(tag)} {{ #{anchor(tag)} }}\n\n"
-        + "\n".join(f"- [{plain(e.question.question)}]({e.id}.md)" for e in tags[tag])
+        + "\n".join(f"- [{typeset(e.question.question)}]({e.id}.md)" for e in tags[tag])
         for tag in sorted(tags, key=str.lower)
     )
     return f"{meta}\n\n# Tags\n\n{index}\n{{: .qa-chips }}\n\n{sections}\n"
@@ -125,7 +125,7 @@ def sources_page(references: Mapping[str, model.Reference], entries: Sequence[En
     meta = front_matter(title="Sources", description="The papers and documents that the answers rest on.")
     items = []
     for key, reference in sorted(references.items(), key=lambda item: (item[1].authors.lower(), item[1].year)):
-        used = ", ".join(f"[{plain(e.question.question)}]({e.id}.md)" for e in users.get(key, []))
+        used = ", ".join(f"[{typeset(e.question.question)}]({e.id}.md)" for e in users.get(key, []))
         items.append(
             f'<div class="qa-reference" id="{anchor(key)}" markdown>\n\n{citation(reference)}'
             + (f"\n\n{used}\n{{: .qa-from }}" if used else "")
@@ -144,8 +144,8 @@ def snippets_page(modules: Sequence[str], topics: Mapping[str, model.Topic]) -> 
     )
     parts = [
         f"{meta}\n\n# Snippets",
-        "One idea a file, in plain PyTorch and SymPy: what an answer says, a snippet computes. `python -m snippets <topic>.<idea>` "
-        "runs one and prints what it shows.\n{: .qa-lead }",
+        "One idea a file, in plain PyTorch and SymPy: what an answer says, a snippet computes. "
+        "`python -m snippets <topic>.<idea>` runs one and prints what it shows.\n{: .qa-lead }",
     ]
     by_topic: dict[str, list[str]] = {}
     for module in modules:
@@ -170,7 +170,7 @@ def snippet_page(name: str, uses: Sequence[Use], titles: Mapping[str, str], math
     parts = [f"{meta}\n\n# `{short}`", docstring(module.doc, math)]
     if users:
         parts.append(
-            "Used by: " + " · ".join(f"[{plain(titles[id])}](../../{id}.md)" for id in users) + "\n{: .qa-needs }"
+            "Used by: " + " · ".join(f"[{typeset(titles[id])}](../../{id}.md)" for id in users) + "\n{: .qa-needs }"
         )
     parts.append(
         f'<div class="qa-run" data-search-exclude markdown>\n\n```bash\npython -m snippets {short}\n```\n\n</div>'
@@ -187,17 +187,22 @@ def snippet_formulas(name: str) -> Iterator[Formula]:
 def docstring(text: str, math: Mapping[Formula, str]) -> str:
     """Return a module's docstring as Markdown: paragraphs, labelled ones as a list, what is indented as it stands."""
     parts: list[str] = []
-    for paragraph in re.split(r"\n\s*\n", text):
+    labelled: list[str] = []
+    for paragraph in [*re.split(r"\n\s*\n", text), ""]:
         lines = paragraph.splitlines()
-        labels = [i for i, line in enumerate(lines) if re.match(rf"({'|'.join(LABELS)}):", line)]
-        if all(line.startswith("    ") for line in lines):
+        starts = [i for i, line in enumerate(lines) if line.partition(":")[0] in LABELS]
+        if starts and starts[0] == 0:
+            for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+                label, _, rest = " ".join(line.strip() for line in lines[start:end]).partition(":")
+                labelled.append(f"{label}\n:   {_text(rest, math)}")
+            continue
+        if labelled:
+            parts.append(_wrapped("qa-about", "\n\n".join(labelled)))
+            labelled = []
+        if lines and all(line.startswith("    ") for line in lines):
             code = textwrap.dedent(paragraph)
             parts.append(f"```{'pycon' if code.startswith('>>>') else 'text'}\n{code}\n```")
-        elif labels and labels[0] == 0:
-            for start, end in zip(labels, [*labels[1:], len(lines)], strict=True):
-                label, _, rest = " ".join(line.strip() for line in lines[start:end]).partition(":")
-                parts.append(f"{label}\n:   {_text(rest, math)}")
-        else:
+        elif lines:
             parts.append(_text(" ".join(lines), math))
     return "\n\n".join(parts)
 
@@ -264,9 +269,9 @@ def _experiments(
         when = made([use.found])
         lines = [f"**{state}:** {prose(use.says, math)}" + (f" Measured: {measured}." if measured else "")]
         if use.rejected:
-            lines.append("Rejects: " + "; ".join(prose(each, math) for each in use.rejected) + ".")
+            lines.append(rejected_line(use.rejected, math))
         lines.append(
-            f"[{plain(titles[use.id])}](../../{use.id}.md)" + (f" · {when}" if when else "") + "\n{: .qa-from }"
+            f"[{typeset(titles[use.id])}](../../{use.id}.md)" + (f" · {when}" if when else "") + "\n{: .qa-from }"
         )
         yield '<div class="qa-use" markdown>\n\n' + "\n\n".join(lines) + "\n\n</div>"
 
@@ -300,7 +305,8 @@ def home_lists(
     for name, topic in topics.items():
         if many := sum(e.topic == name for e in entries):
             cards.append(
-                f'- [{plain(topic.title)}]({name}/index.md) <span class="qa-count">{many}</span>\n    <span class="qa-teaser">{plain(topic.blurb)}</span>'
+                f'- [{plain(topic.title)}]({name}/index.md) <span class="qa-count">{many}</span>\n'
+                f'    <span class="qa-teaser">{plain(topic.blurb)}</span>'
             )
     numbers = [
         (counts[key], word)
@@ -329,7 +335,7 @@ def _specimen(use: Use | None, titles: Mapping[str, str], math: Mapping[Formula,
     name, figure = next(iter(use.found["measured"].items()))
     return _wrapped(
         "qa-specimen",
-        f"[{plain(titles[use.id])}]({use.id}.md)\n{{: .qa-specimen-question }}\n\n"
+        f"[{typeset(titles[use.id])}]({use.id}.md)\n{{: .qa-specimen-question }}\n\n"
         f"**Claim**{{ .qa-label }} {prose(use.says, math)}\n\n"
         f"**Measured**{{ .qa-label }} {plain(name)}: **{number(figure)}**\n{{: .qa-specimen-holds }}\n\n"
         f"**Rejected**{{ .qa-label }} {prose(use.rejected[0], math)}\n{{: .qa-specimen-rejects }}",

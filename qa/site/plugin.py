@@ -1,11 +1,11 @@
 """The MkDocs plugin: hands what `generate` makes to MkDocs, and says what is wrong with the evidence."""
 
+import itertools
 import logging
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from mkdocs.config import config_options
 from mkdocs.config.base import Config
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
@@ -22,21 +22,26 @@ from qa.site.mathml import BadFormula, Formula
 
 log = logging.getLogger("mkdocs.plugins.executable-answers")
 
+SCROLLED = (
+    r'<div class="qa-scroll" tabindex="0" role="region" aria-label="Table"><table class="qa-table">\1</table></div>'
+)
+_TABLE = re.compile(r"<table>(.*?)</table>", re.DOTALL)
 WATCHED = (bank.QUESTIONS, bank.SOURCES, proof.EVIDENCE, source.ROOT / "snippets", Path(__file__).parent)
 
 
-class Options(Config):
-    """Options in mkdocs.yml: none so far but whether the plugin runs."""
-
-    enabled = config_options.Type(bool, default=True)
+class Options(Config):  # type: ignore[no-untyped-call]
+    """Options in mkdocs.yml: none."""
 
 
-class ExecutableAnswers(BasePlugin[Options]):
+class ExecutableAnswers(BasePlugin[Options]):  # type: ignore[no-untyped-call]
     """Adds a page for every question, topic and snippet, and the lists of the home page."""
 
     def __init__(self) -> None:
         self.site: Site | None = None
         self.math: dict[Formula, str] = {}
+
+    def on_startup(self, *, command: Literal["build", "gh-deploy", "serve"], dirty: bool) -> None:
+        """Nothing to do; that it is here makes `mkdocs serve` keep this object, and the formulas that it knows."""
 
     def on_config(self, config: MkDocsConfig) -> MkDocsConfig:
         self.site = self._generated()
@@ -63,30 +68,28 @@ class ExecutableAnswers(BasePlugin[Options]):
         for uri, content in self.site.files.items():
             files.append(File.generated(config, uri, content=content))
         for uri, _ in self.site.labs:
-            folder = labs.prepared(proof.EVIDENCE / uri, self.math)
+            folder = labs.prepared(proof.EVIDENCE / uri, self.site.math)
             files.append(File(uri, str(folder), config.site_dir, config.use_directory_urls))
         for id, found in self.site.stale.items():
             level = logging.WARNING if config.strict else logging.INFO
-            log.log(
-                level, "stale or missing evidence of %s: %s. Mend it: python -m qa prove %s", id, "; ".join(found), id
-            )
+            some = ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
+            log.log(level, "evidence of %s is stale or missing: %s. Mend it: python -m qa prove %s", id, some, id)
         return files
 
     def on_nav(self, nav: Navigation, *, config: MkDocsConfig, files: Files) -> Navigation:
         """Give pages outside the navigation their place: above them the topic, beside them the next by priority."""
         assert self.site is not None
-        sections = {
-            s.title: s for top in nav.items if isinstance(top, Section) for s in top.children if isinstance(s, Section)
-        }
+        top = {section.title: section for section in nav.items if isinstance(section, Section)}
+        topics = {section.title: section for section in top["Questions"].children if isinstance(section, Section)}
         page_of = {file.src_uri: file.page for file in files.documentation_pages() if file.page}
         for topic, ids in self.site.order.items():
             chain = [page_of[f"{topic}/index.md"], *(page_of[f"{id}.md"] for id in ids)]
-            for before, after in zip(chain, chain[1:], strict=False):
-                after.parent = sections[self.site.titles[topic]]
+            for before, after in itertools.pairwise(chain):
+                after.parent = topics[self.site.titles[topic]]
                 before.next_page, after.previous_page = after, before
         for uri, page in page_of.items():
             if uri.startswith("snippets/") and uri != "snippets/index.md":
-                page.previous_page, page.next_page = page_of["snippets/index.md"], None
+                page.parent = top["Snippets"]
         return nav
 
     def on_page_markdown(self, markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
@@ -96,8 +99,8 @@ class ExecutableAnswers(BasePlugin[Options]):
     def on_page_content(self, html: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
         if page.file.src_uri.endswith(".ipynb"):
             page.meta.setdefault("description", f"{page.title}: a notebook that was run from top to bottom.")
-            return labs.lean(html)
-        return re.sub(r"<table>.*?</table>", r'<div class="qa-scroll" tabindex="0">\g<0></div>', html, flags=re.DOTALL)
+            return labs.lean(html, Path(page.file.src_uri).stem)
+        return _TABLE.sub(SCROLLED, html)
 
     def on_serve(self, server: LiveReloadServer, *, config: MkDocsConfig, builder: Any) -> LiveReloadServer:
         for path in WATCHED:

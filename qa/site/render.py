@@ -3,10 +3,11 @@
 Links between pages are Markdown links to .md files, which MkDocs checks and makes relative; raw HTML holds none.
 """
 
+import ast
 import html
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +22,12 @@ LEVEL = {
     "architect": "for an architect",
 }
 WEIGHT = {"must": "Must be said", "should": "Should be said", "bonus": "Bonus"}
-NOT_MEANT = re.compile(r"([\\`*_{}\[\]<>#|~])")
+TRIED_ON_ALL = {"zeros": "zeros from", "first argument": "the first argument handed back by"}
+"""Mistakes that are tried on every function without being listed, as the evidence names them and as we do."""
+
+_MEANT = re.compile(r"([\\`*_{}\[\]#])")
+_ENTITIES = {ord(c): f"&#{ord(c)};" for c in "*_`[]{}|\\"}
+_SUBSCRIPT = re.compile(r"(?<![\w.])([^\W\d_])\\_(\w{1,4})(?![\w\\(])")
 CASES = 12
 """How many lines of a drill's table a page shows at most."""
 
@@ -49,7 +55,7 @@ class Page:
     references: Mapping[str, model.Reference]
     math: Mapping[Formula, str]
     code: Callable[[str], Source]
-    call: Callable[[str, Mapping[str, Any]], str]
+    call: Callable[[str, dict[str, Any]], str]
     shown: Mapping[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -69,11 +75,11 @@ def render(page: Page) -> str:
             description=shortened(q.short),
             search={"boost": {1: 2, 2: 1.6, 3: 1.3, 4: 1.1, 5: 1}[q.priority]},
         ),
-        f"# {plain(q.question)}",
+        f"# {typeset(q.question)}",
         _chips(page),
         _asked_as(q),
         _badge(page),
-        f'<div class="qa-short" markdown>\n\n**In 30 seconds**{{ .qa-label }}\n\n{plain(q.short)}\n\n</div>',
+        f'<div class="qa-short" markdown>\n\n**In 30 seconds**{{ .qa-label }}\n\n{typeset(q.short)}\n\n</div>',
         _answer(page),
         _claims(page),
         _misconceptions(page),
@@ -105,12 +111,17 @@ def prose(text: str, math: Mapping[Formula, str]) -> str:
 
 def plain(text: str) -> str:
     """Text that Markdown shows as it stands."""
-    return NOT_MEANT.sub(r"\\\1", " ".join(text.split()))
+    return html.escape(_MEANT.sub(r"\\\1", " ".join(text.split())), quote=False).replace("|", "&#124;")
+
+
+def typeset(text: str) -> str:
+    """Plain text of ours with d_k, x_t and p_data set as they are meant: a letter and what stands below it."""
+    return _SUBSCRIPT.sub(r"\1<sub>\2</sub>", plain(text))
 
 
 def attribute(text: str) -> str:
-    """Text inside a quoted attribute of HTML, safe in Markdown as well."""
-    return html.escape(" ".join(text.split())).replace("*", "&#42;").replace("_", "&#95;").replace("`", "&#96;")
+    """Text for raw HTML, its attributes too, in which Markdown finds nothing to do."""
+    return html.escape(" ".join(text.split())).translate(_ENTITIES)
 
 
 def shortened(text: str, most: int = 155) -> str:
@@ -172,7 +183,7 @@ def number(value: Any) -> str:
             mantissa, _, exponent = f"{value:.2e}".partition("e")
             return f"{mantissa} × 10<sup>{int(exponent)}</sup>".replace("-", "−")
         return f"{value:,.4g}".replace("-", "−")
-    return plain(str(value))
+    return attribute(str(value))
 
 
 def made(parts: Iterable[Mapping[str, Any]]) -> str:
@@ -205,21 +216,25 @@ def _chips(page: Page) -> str:
 def _asked_as(q: model.Question) -> str:
     if not q.asked_as:
         return ""
-    return "Also asked as: " + " · ".join(f"“{plain(other)}”" for other in q.asked_as) + "\n{: .qa-asked }"
+    return "Also asked as: " + " · ".join(f"“{typeset(other)}”" for other in q.asked_as) + "\n{: .qa-asked }"
 
 
 def _badge(page: Page) -> str:
     if not page.stale:
         return ""
-    items = "\n".join(f"- {plain(each)}" for each in page.stale)
+    listed = details(
+        f"{len(page.stale)} part{'s' if len(page.stale) != 1 else ''} stale or missing",
+        "\n".join(f"- {plain(each)}" for each in page.stale),
+    )
     return (
-        '<div class="qa-stale" role="note" markdown>\n\n**The evidence of this page is not up to date.**\n\n'
-        f"{items}\n\nMake it again: `python -m qa prove {page.id}`\n\n</div>"
+        '<div class="qa-stale" role="note" data-search-exclude markdown>\n\n'
+        "**The evidence of this page is not up to date.** "
+        f"Make it again: `python -m qa prove {page.id}`\n\n{listed}\n\n</div>"
     )
 
 
 def _question_link(page: Page, id: str) -> str:
-    return f"[{plain(page.titles[id])}](../{id}.md)" if id in page.titles else f"`{id}`"
+    return f"[{typeset(page.titles[id])}](../{id}.md)" if id in page.titles else f"`{id}`"
 
 
 # ------------------------------------------------------------------------------------------------------- the answer
@@ -269,8 +284,8 @@ def _inline(page: Page, name: str) -> str:
         case model.Value():
             if "text" not in proved:
                 return _missing(page, name)
-            called = attribute(page.call(shown.value, shown.with_).partition(":")[2])
-            return f'[{plain(str(proved["text"]))}](../{snippet_uri(shown.value)}){{ .qa-value title="computed by {called}" }}'
+            title = "computed by " + attribute(page.call(shown.value, shown.with_).partition(":")[2])
+            return f'[{plain(str(proved["text"]))}](../{snippet_uri(shown.value)}){{ .qa-value title="{title}" }}'
         case model.Formula():
             steps = _steps(shown, proved)
             if len(steps) != 1:
@@ -308,7 +323,7 @@ def _derivation(page: Page, shown: model.Formula, proved: Mapping[str, Any]) -> 
 def _figure(page: Page, name: str, shown: model.Figure, svg: str) -> str:
     return (
         f'<figure class="qa-figure" data-search-exclude>{inline_svg(svg, name, shown.alt)}</figure>\n\n'
-        f"{plain(shown.alt)} · drawn by {snippet_link(shown.figure)}\n{{: .qa-from .qa-caption }}"
+        f"{typeset(shown.alt.rstrip('.'))} · drawn by {snippet_link(shown.figure)}\n{{: .qa-from .qa-caption }}"
     )
 
 
@@ -336,13 +351,12 @@ def _table(page: Page, shown: model.Table, rows: list[Mapping[str, Any]]) -> str
     )
 
 
-def markdown_table(rows: list[Mapping[str, Any]]) -> str:
+def markdown_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return rows as a Markdown table; columns of numbers stand to the right."""
     headings = list(rows[0])
     cells = [[str(row.get(heading, "")) for heading in headings] for row in rows]
-    to_the_right = [
-        all(re.fullmatch(r"[-−+~≈$<>≤≥]?\s?[\d.,]+.*", row[i]) for row in cells) for i in range(len(headings))
-    ]
+    numeric = [sum(bool(re.match(r"[-−+~≈$<>≤≥]?\s?[\d.]", row[i])) for row in cells) for i in range(len(headings))]
+    to_the_right = [many > len(cells) / 2 for many in numeric]
     lines = [
         "| " + " | ".join(map(plain, headings)) + " |",
         "|" + "|".join(" ---: " if right else " --- " for right in to_the_right) + "|",
@@ -393,8 +407,8 @@ def _claims(page: Page) -> str:
     holds = sum(bool(found.get(call, {}).get("holds")) for call in calls)
     lines = [
         "## Evidence",
-        f"{holds} of {len(calls)} statements {'hold' if holds != 1 or len(calls) != 1 else 'holds'}. Each comes with the experiment that could have "
-        "refuted it, and an experiment counts only when it has failed a wrong version of the code.",
+        f"**{holds} of {len(calls)} hold.** Each statement comes with the experiment that could have refuted it; an "
+        "experiment counts only when it has failed a wrong version of the code.",
     ]
     for claim, call in zip(q.claims, calls, strict=True):
         lines.append(_claim(page, claim.says, claim.check, call, found.get(call)))
@@ -411,12 +425,11 @@ def _claim(page: Page, says: str, check: str, call: str, found: Mapping[str, Any
         f"<div><dt>{attribute(name)}</dt><dd>{number(value).replace(chr(92), '')}</dd></div>"
         for name, value in (found or {}).get("measured", {}).items()
     )
-    rejected = rejects(page.evidence, call)
     parts = [
         f'<div class="qa-claim qa-{state}" markdown>',
         f"**{word}**{{ .qa-verdict }} {page.prose(says)}",
         f'<dl class="qa-measured">{rows}</dl>' if rows else "",
-        "Rejects: " + "; ".join(page.prose(each) for each in rejected) + "\n{: .qa-rejects }" if rejected else "",
+        rejected_line(rejects(page.evidence, call), page.math),
         details(f"The experiment: `{call.partition(':')[2]}`", code_block(page.code(check))),
         "</div>",
     ]
@@ -424,21 +437,26 @@ def _claim(page: Page, says: str, check: str, call: str, found: Mapping[str, Any
 
 
 def rejects(evidence: Mapping[str, Any], call: str) -> list[str]:
-    """Return what a check has rejected, in words, the listed mistakes first."""
+    """Return what a check has rejected, in words: the listed mistakes, then those that are tried on every function."""
     verdicts = evidence.get("mistakes", {}).get(call, {}).get("verdicts", {})
-    listed, tried_on_all = [], []
-    for name, verdict in verdicts.items():
-        if verdict != "rejects":
-            continue
-        kind, colon, ref = name.partition(": ")
-        if colon and kind in ("zeros", "first argument"):
-            function = f"`{ref.partition(':')[2]}`"
-            tried_on_all.append(
-                f"zeros from {function}" if kind == "zeros" else f"{function} handing back its first argument"
-            )
-        else:
-            listed.append(name.rstrip("."))
-    return listed + tried_on_all
+    rejected = [name for name, verdict in verdicts.items() if verdict == "rejects"]
+    listed = [name.rstrip(".") for name in rejected if name.partition(": ")[0] not in TRIED_ON_ALL]
+    unlisted = [
+        f"{words} {', '.join(f'`{name}`' for name in functions)}"
+        for kind, words in TRIED_ON_ALL.items()
+        if (
+            functions := [
+                name.partition(": ")[2].partition(":")[2] for name in rejected if name.startswith(f"{kind}: ")
+            ]
+        )
+    ]
+    return listed + unlisted
+
+
+def rejected_line(rejected: Iterable[str], math: Mapping[Formula, str]) -> str:
+    """Return what was rejected as a paragraph, each with its cross."""
+    crossed = " ".join(f'<span class="qa-cross">{prose(each, math)}</span>' for each in rejected)
+    return f"Rejects {crossed}\n{{: .qa-rejects }}" if crossed else ""
 
 
 def _mistakes(page: Page, calls: list[str]) -> str:
@@ -529,17 +547,14 @@ def _follow_ups(page: Page) -> str:
 
 
 def _drills(page: Page) -> str:
-    if not page.question.drills:
+    drills = page.question.drills
+    if not drills:
         return ""
     parts = ["## Practise"]
-    for drill in page.question.drills:
-        match drill:
-            case model.ChoiceDrill():
-                parts.append(_choice(page, drill))
-            case model.NumberDrill():
-                parts.append(_number_drill(page, drill))
-            case model.CodeDrill():
-                parts.append(_code_drill(page, drill))
+    if written := [drill.code for drill in drills if isinstance(drill, model.CodeDrill)]:
+        parts.append(_code_drills(page, written))
+    parts += [_number_drill(page, drill) for drill in drills if isinstance(drill, model.NumberDrill)]
+    parts += [_choice(page, drill) for drill in drills if isinstance(drill, model.ChoiceDrill)]
     return "\n\n".join(parts)
 
 
@@ -573,12 +588,29 @@ class _Blank(dict[str, str]):
         return f"({key})"
 
 
-def _code_drill(page: Page, drill: model.CodeDrill) -> str:
-    name = drill.code.partition(":")[2]
-    return (
-        f'<div class="qa-drill" markdown>\n\nWrite `{name}` yourself. The experiments above are run on your version, and a mistake '
-        f"listed there is named when you make it.\n\n```bash\nquiz drill {page.id}\n```\n\n</div>"
-    )
+def _code_drills(page: Page, refs: list[str]) -> str:
+    """What there is to write oneself, with what is given: signature and docstring."""
+    parts = [
+        "Write it yourself, from the signature and what it promises. Put your version in the place of the one in the "
+        "snippet and run that: its experiments say whether yours is right."
+    ]
+    for ref in refs:
+        source = page.code(ref)
+        command = f"python -m snippets {source.module.removeprefix('snippets.')}"
+        given = f"```python\n{stub(source)}\n```\n\n```bash\n{command}\n```"
+        body = f"{given}\n\nThe answer: {snippet_link(ref)}\n{{: .qa-from }}"
+        parts.append(details(f"`{source.name}`", f"<div data-search-exclude markdown>\n\n{body}\n\n</div>"))
+    joined = "\n\n".join(parts)
+    return f'<div class="qa-drill" markdown>\n\n{joined}\n\n</div>'
+
+
+def stub(source: Source) -> str:
+    """Return a function without its body: what somebody is given who is to write it."""
+    first = source.node.body[0]
+    documented = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+    last = (first.end_lineno or first.lineno) if documented else first.lineno - 1
+    lines = source.code.splitlines()[: last - source.line + 1]
+    return "\n".join([*lines, "    ..."])
 
 
 def _drill(asked: str, options: str, answer: str) -> str:

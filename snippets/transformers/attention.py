@@ -72,7 +72,7 @@ def derive_variance() -> Steps:
     second_moments = (s_q**2 + mu_q**2) * (s_k**2 + mu_k**2)
     scale = sympy.Pow(1 / sympy.sqrt(d), 2, evaluate=False)
     return {
-        "One term: the product of the second moments, less the square of the product of the means": step(
+        "Variance of one product of independent numbers, E[q²]E[k²] - (E[q]E[k])²": step(
             second_moments - (mu_q * mu_k) ** 2, s_q**2 * s_k**2 + s_q**2 * mu_k**2 + mu_q**2 * s_k**2
         ),
         "With means 0, variances of independent terms add": step(
@@ -110,7 +110,7 @@ def dot_products_have_that_std(d_k: int = 64) -> Evidence:
 
 
 def scale_keeps_unit_variance(d_k: int = 512, keys: int = 64) -> Evidence:
-    """Standard deviation of the logits, read back from the weights that attention gives.
+    """Standard deviation of the logits of scaled dot-product attention, read back from the weights that it gives.
 
     With the scale it is 1 whatever d_k is; divided by d_k instead it would be 1/sqrt(d_k), undivided sqrt(d_k).
     """

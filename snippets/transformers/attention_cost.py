@@ -4,7 +4,7 @@ Sources: Vaswani et al., 2017, table 1 (operations, sequential steps, path lengt
 table 1 (operations per token); Shazeer, Fast Transformer Decoding, 2019 (memory traffic of decoding).
 Variant: a multiplication and an addition are two operations; a block is the four square matrices of attention and a
 feed-forward network four times as wide (24 d^2 operations a token); a token that sees n keys mixes them with 4 n d.
-Not handled: bytes of cache (snippets.serving.kv_cache), the softmax itself, biases, gated feed-forward networks, experts, the vocabulary.
+Not handled: bytes of cache (snippets.serving.kv_cache), the softmax, biases, gated feed-forward networks, experts.
 
 On paper: 3 tokens without a cache: passes of 1, 2 and 3 tokens evaluate 1 + 4 + 9 = 14 scores; with a cache it is
 1 + 2 + 3 = 6.
@@ -54,7 +54,7 @@ def decode_intensity(query_heads: int, kv_heads: int, bytes_per_number: int = 2)
 
 
 def ridge(teraflops: float = 989, terabytes_per_second: float = 3.35) -> float:
-    """Operations per byte from which a chip is busy computing instead of waiting for memory; default: H100 SXM, bf16."""
+    """Operations per byte above which a chip computes instead of waiting for memory; default: H100 SXM, dense bf16."""
     return teraflops / terabytes_per_second
 
 

@@ -60,7 +60,7 @@ def same_answer_from_fewer_tokens(tokens: int = 16, d_v: int = 3) -> Evidence:
     q, k, v = torch.randn(1, 4).double(), torch.randn(tokens, 4).double(), torch.randn(tokens, d_v).double()
     p = weights(q, k)[0]
     other = fewest_weights(p, v)
-    moved = 0.5 * (other - p).abs().sum().item()
+    moved = 0.5 * (other - p).nan_to_num().abs().sum().item()
     used = int((other > 0).sum())
     valid = other.min().item() > -1e-9 and abs(other.sum().item() - 1) < 1e-9
     off = (other @ v - attention(q, k, v)[0]).abs().max().item()

@@ -177,7 +177,7 @@ def copy_accuracy(*, reads: bool, tokens: int = 6, words: int = 8, steps: int = 
         loss = torch.nn.functional.cross_entropy(scores.flatten(0, 1), wanted.flatten())
         optimizer.zero_grad()
         if loss.requires_grad:  # a stand-in that ignores the weights has nothing to train
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
     scores, wanted = batch(256)
     return (scores.argmax(-1) == wanted).double().mean().item()

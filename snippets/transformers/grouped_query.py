@@ -19,6 +19,7 @@ from snippets.evidence import Evidence
 from snippets.serving.kv_cache import GIB, gib
 from snippets.transformers.attention import attention
 from snippets.transformers.multi_head import Weights, random_weights
+from snippets.transformers.online_softmax import Largest
 
 
 class Cache(NamedTuple):
@@ -29,7 +30,9 @@ class Cache(NamedTuple):
 
 
 def grouped_query(q: Tensor, k: Tensor, v: Tensor, *, mask: Tensor | None = None) -> Tensor:
-    """Attend with every group of query heads to its own head of keys and values, without copying those.
+    """Let every group of query heads attend to its own head of keys and values.
+
+    The queries of a group stand in one list, so its keys and values are read once and never copied.
 
     q: (..., heads, queries, d_k)   k: (..., kv_heads, keys, d_k)   v: (..., kv_heads, keys, d_v)
     mask: (queries, keys), True where a query may look.
@@ -38,9 +41,12 @@ def grouped_query(q: Tensor, k: Tensor, v: Tensor, *, mask: Tensor | None = None
     heads, kv_heads = q.shape[-3], k.shape[-3]
     if heads % kv_heads:
         raise ValueError(f"{heads} query heads cannot share {kv_heads} KV heads evenly: choose a divisor of {heads}")
-    groups = torch.unflatten(q, -3, (kv_heads, heads // kv_heads))  # (..., kv_heads, group, queries, d_k)
-    mixed = attention(groups, k.unsqueeze(-3), v.unsqueeze(-3), mask=mask)
-    return mixed.flatten(-4, -3)
+    group = heads // kv_heads
+    packed = torch.unflatten(q, -3, (kv_heads, group)).flatten(-3, -2)  # (..., kv_heads, group * queries, d_k)
+    if mask is not None:
+        mask = mask.repeat(group, 1)
+    mixed = attention(packed, k, v, mask=mask)
+    return torch.unflatten(mixed, -2, (group, -1)).flatten(-4, -3)
 
 
 def decode_step(x: Tensor, cache: Cache, weights: Weights, *, heads: int) -> tuple[Tensor, Cache]:
@@ -81,6 +87,21 @@ def sharing_equals_repeating(heads: int = 12, kv_heads: int = 3) -> Evidence:
     copied = torch.stack(each, dim=1)
     difference = (grouped_query(q, k, v) - copied).abs().max().item()
     return Evidence(holds=difference < 1e-12, measured={"largest difference": difference}, rel=None)
+
+
+def keys_are_not_copied(heads: int = 16, kv_heads: int = 2, tokens: int = 96, d_head: int = 24) -> Evidence:
+    """Largest tensor of a decoding step: the cached keys themselves, 2 x 96 x 24 elements.
+
+    A version that copies them to every query head first makes one eight times as large, and reads it, too.
+    """
+    q = torch.randn(heads, 1, d_head)
+    k, v = torch.randn(kv_heads, tokens, d_head), torch.randn(kv_heads, tokens, d_head)
+    with Largest() as largest:
+        grouped_query(q, k, v)
+    return Evidence(
+        holds=0 < largest.elements <= k.numel(),
+        measured={"elements of the largest tensor": largest.elements, "elements of the keys": k.numel()},
+    )
 
 
 def decoding_equals_reading_at_once(tokens: int = 13, heads: int = 6, kv_heads: int = 2) -> Evidence:

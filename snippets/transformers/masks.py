@@ -17,19 +17,19 @@ from snippets.evidence import Evidence
 from snippets.transformers.attention import attention
 
 
-def causal(queries: int, keys: int) -> Tensor:
+def causal(queries: int, keys: int, *, device: torch.device | None = None) -> Tensor:
     """Let each query see its own key and all before it. Returns (queries, keys), True where it may look."""
-    return torch.ones(queries, keys, dtype=torch.bool).tril(diagonal=keys - queries)
+    return torch.ones(queries, keys, dtype=torch.bool, device=device).tril(diagonal=keys - queries)
 
 
-def sliding_window(queries: int, keys: int, *, window: int) -> Tensor:
+def sliding_window(queries: int, keys: int, *, window: int, device: torch.device | None = None) -> Tensor:
     """Let each query see its own key and the window - 1 before it. Returns (queries, keys).
 
     Raises ValueError for a window below 1, which would leave rows without a key.
     """
     if window < 1:
         raise ValueError(f"window is {window}; a query has to see at least its own key, so give 1 or more")
-    return causal(queries, keys).triu(diagonal=keys - queries - window + 1)
+    return causal(queries, keys, device=device).triu(diagonal=keys - queries - window + 1)
 
 
 def padding(lengths: Tensor, keys: int) -> Tensor:
@@ -60,7 +60,7 @@ def future_tokens_change_nothing(tokens: int = 12, width: int = 8) -> Evidence:
 
 
 def one_pass_equals_step_by_step(tokens: int = 13, width: int = 8) -> Evidence:
-    """A causal pass over the whole sequence against a query at a time over a growing cache: the same rows, to rounding.
+    """Parallel processing of the sequence against a query at a time over a growing cache: the same rows, to rounding.
 
     That is why training computes all positions at once, and why decoding may keep keys and values and compute one row.
     """

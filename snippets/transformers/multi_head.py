@@ -192,7 +192,7 @@ def both_neighbours(heads: int, *, tokens: int = 7, content: int = 5, steps: int
         loss = (multi_head(x, x, Weights(*weights), heads=heads)[..., : 2 * content] - wanted).square().mean()
         optimizer.zero_grad()
         if loss.requires_grad:  # a stand-in that ignores the weights has nothing to train
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         losses.append(loss.item())
     return losses

@@ -25,7 +25,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from snippets.derivation import Steps, step
+from snippets.derivation import Steps, named, step
 from snippets.evidence import Evidence
 from snippets.transformers.attention import attention
 
@@ -39,7 +39,7 @@ def online_attention(q: Tensor, k: Tensor, v: Tensor, *, block: int = 128, mask:
     """
     m = q.new_full((*q.shape[:-1], 1), -math.inf)  # largest logit so far
     l = torch.zeros_like(m)  # sum of exp(logit - m)
-    o = torch.zeros_like(q[..., :1] * v[..., :1, :])  # sum of exp(logit - m) * value
+    o = q.new_zeros(*q.shape[:-1], v.shape[-1])  # sum of exp(logit - m) * value
     for start in range(0, k.shape[-2], block):
         tile = slice(start, start + block)
         logits = q @ k[..., tile, :].mT / math.sqrt(q.shape[-1])
@@ -94,18 +94,23 @@ def derive_backward() -> Steps:
     s = sympy.symbols("s_1:4", real=True)
     v = sympy.symbols("v_1:4", real=True)
     total = sum(sympy.exp(x) for x in s)
-    o = sum(sympy.exp(x) * y for x, y in zip(s, v, strict=True)) / total
-    weight = sympy.exp(s[0] - sympy.log(total))
+    mean = sum(sympy.exp(x) * y for x, y in zip(s, v, strict=True)) / total
+    L = named("L", *s, stands_for=sympy.log(total))
+    o = named("o", *s, stands_for=mean)
+    weight = sympy.exp(s[0] - L(*s))
     return {
-        "weight from L": step(weight, sympy.exp(s[0]) / total),
-        "gradient of a logit": step(sympy.Derivative(o, s[0]), weight * (v[0] - o)),
+        "output": step(o(*s), mean),
+        "a weight, made again from L": step(weight, sympy.exp(s[0]) / total),
+        "gradient of the first logit": step(sympy.Derivative(o(*s), s[0]), weight * (v[0] - o(*s))),
     }
 
 
-class Largest(TorchDispatchMode):
+class Largest(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Remember the number of elements of the largest tensor that any operation returns."""
 
-    elements = 0
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.elements = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))

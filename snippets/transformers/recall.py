@@ -48,7 +48,7 @@ def relative_errors(pairs: int, d_k: int, generator: torch.Generator | None = No
 
 
 def attention_recalls_what_a_state_blurs(pairs: int = 256, d_k: int = 64) -> Evidence:
-    """Queries, keys and values as a soft dictionary: 256 pairs in a head of 64, each asked for, wherever it stands.
+    """The attention mechanism as a soft dictionary of queries, keys and values: 256 pairs, each asked for, heads of 64.
 
     Attention returns them to 1 %. The state of 64 x d_v has an error of sqrt(255 / 64) = 2, worse than answering zero.
     """

@@ -337,3 +337,25 @@ def test_labs_are_executed_and_fresh(name: str) -> None:
     assert found.state == "done", found.what
     kinds = [o["output_type"] for c in json.loads(notebook.read_text())["cells"] for o in c.get("outputs", [])]
     assert "display_data" in kinds or "execute_result" in kinds
+
+
+def test_new_begins_a_question_that_lint_asks_to_be_filled_in(house: House) -> None:
+    done = house.qa("new", "practice/how")
+    assert done.returncode == 0, done.stderr
+    found = house.qa("lint")
+    assert found.returncode == 1
+    for key in ("question", "tags", "short", "answer", "key_points"):
+        assert f"{key}: " in found.stderr, found.stderr
+    assert "no key here" not in found.stderr
+    assert house.qa("new", "practice/how").returncode == 2, "an id is never used twice"
+    assert "The topics are" in house.qa("new", "cooking/how").stderr
+
+
+def test_an_unfinished_question_of_somebody_else_keeps_nobody_from_proving(house: House) -> None:
+    other = house.question.with_name("other.yaml")
+    other.write_text(house.question.read_text().replace("someone2020", "nobody2020"))
+    done = house.qa("prove", "practice/why")
+    assert done.returncode == 0, done.stderr
+    assert "1 problems elsewhere" in done.stderr
+    assert house.qa("prove", "practice/other").returncode == 1, "but its own"
+    assert house.qa("prove").returncode == 1
