@@ -56,7 +56,7 @@ lint: $(VENV)/dev-ready
 	@$(BIN)/python -m qa lint
 
 bench: $(VENV)/dev-ready
-	@$(BIN)/python -m pytest tests/bench -m "" -s $(ARGS)
+	@set -e; for script in tests/bench/bench_*.py; do echo "$$script"; $(BIN)/python $$script $(ARGS); done
 
 clean:
 	rm -rf $(VENV) site dist .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis

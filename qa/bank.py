@@ -1,11 +1,11 @@
-"""The bank, compiled: opened in a millisecond, made again from the YAML files when one of them changed."""
+"""The bank, compiled: opened in a millisecond, made again from the YAML files when one of them changed.
 
-import difflib
-import hashlib
-import json
+What only compiling needs is imported where it is needed, since every start of the quiz imports this file.
+"""
+
 import os
 import sqlite3
-import tempfile
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
@@ -49,6 +49,8 @@ class UnknownQuestion(KeyError):
     """No question has this id; the message names those that are close."""
 
     def __init__(self, id: str, known: Iterable[str]) -> None:
+        import difflib
+
         self.id = id
         close = [k for k in known if k.endswith("/" + id)] or difflib.get_close_matches(id, list(known), 3)
         hint = f"did you mean {' or '.join(close)}?" if close else "`quiz list` shows all"
@@ -163,7 +165,7 @@ def open_bank(extra: Path | None = None) -> Bank:
     was installed. Raises BankError when a file is at fault.
     """
     folders = (QUESTIONS,) if extra is None else (QUESTIONS, extra.resolve())
-    name = hashlib.sha256(f"{__version__}\n{folders}".encode()).hexdigest()[:16]
+    name = f"{zlib.crc32(repr(folders).encode()):08x}-{__version__}"
     current = signature(folders)
     for folder in cache_folders():
         path = folder / f"bank-{name}.sqlite"
@@ -190,21 +192,19 @@ def cache_folders() -> Iterator[Path]:
 
 @lru_cache(maxsize=1)
 def _temporary() -> Path:
+    import tempfile
+
     return Path(tempfile.mkdtemp(prefix="executable-answers-"))
 
 
 def signature(folders: tuple[Path, ...]) -> str:
-    """Say in a few characters what the compiled file was made from; it changes when a file does."""
-    digest = hashlib.sha256()
-    extra = folders[1:] if not IN_CHECKOUT else folders
-    for path in (*READERS, SOURCES):
-        _add(digest, str(path), path)
-    for folder in extra:
+    """List what the compiled file was made from, with times and sizes; a hash of it would cost more than it saves."""
+    found = [_stamp(str(path), path) for path in (*READERS, SOURCES)]
+    for folder in folders if IN_CHECKOUT else folders[1:]:
         for topic in sorted(_scan(folder), key=lambda e: e.name):
             inside = sorted(_scan(Path(topic.path)), key=lambda e: e.name) if topic.is_dir() else [topic]
-            for file in inside:
-                _add(digest, file.path, file)
-    return digest.hexdigest()
+            found += [_stamp(file.path, file) for file in inside]
+    return "\n".join(found)
 
 
 def _scan(folder: Path) -> list["os.DirEntry[str]"]:
@@ -215,10 +215,12 @@ def _scan(folder: Path) -> list["os.DirEntry[str]"]:
         return []
 
 
-def _add(digest: Any, name: str, file: "Path | os.DirEntry[str]") -> None:
-    with suppress(OSError):
+def _stamp(name: str, file: "Path | os.DirEntry[str]") -> str:
+    try:
         stat = file.stat()
-        digest.update(f"{name} {stat.st_mtime_ns} {stat.st_size}\n".encode())
+    except OSError:
+        return f"{name} is gone"
+    return f"{name} {stat.st_mtime_ns} {stat.st_size}"
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -230,10 +232,10 @@ def _is_current(path: Path, current: str) -> bool:
         return False
     try:
         with _reading(path) as connection:
-            rows = connection.execute("SELECT value FROM meta WHERE key = 'signature'").fetchall()
+            rows = connection.execute("SELECT value = ? FROM meta WHERE key = 'signature'", (current,)).fetchall()
     except sqlite3.DatabaseError:
         return False
-    return rows == [(current,)]
+    return rows == [(1,)]
 
 
 @contextmanager
@@ -254,6 +256,8 @@ def compile_bank(path: Path, folders: tuple[Path, ...], current: str) -> None:
 
     Raises BankError when a question is at fault, OSError when the folder cannot be written.
     """
+    import tempfile
+
     from qa import loading
 
     bank = loading.load(*folders, unchanged=_unchanged(path))
@@ -284,6 +288,8 @@ def compile_bank(path: Path, folders: tuple[Path, ...], current: str) -> None:
 
 def _unchanged(path: Path) -> dict[Path, str]:
     """Return, from an older compiled file made by the same code, the questions whose files are still the same."""
+    import json
+
     try:
         with _reading(path) as connection:
             if connection.execute("SELECT value FROM meta WHERE key = 'readers'").fetchone() != (_readers(),):
@@ -301,13 +307,12 @@ def _unchanged(path: Path) -> dict[Path, str]:
 
 
 def _readers() -> str:
-    digest = hashlib.sha256()
-    for path in READERS:
-        _add(digest, path.name, path)
-    return digest.hexdigest()
+    return "\n".join(_stamp(path.name, path) for path in READERS)
 
 
 def _row(bank: "Loaded", id: str) -> tuple[Any, ...]:
+    import json
+
     q, path = bank.questions[id], bank.paths[id]
     body = json.dumps(q.model_dump(mode="json", by_alias=True, exclude_defaults=True), ensure_ascii=False)
     texts = ("\n".join(q.tags), q.question, "\n".join(q.asked_as))

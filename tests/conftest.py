@@ -52,6 +52,12 @@ def chromium() -> str:
     pytest.skip(missing)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _nobodys_progress(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test, and no quiz that a test starts, writes into the log of whoever runs the tests."""
+    os.environ["QUIZ_HOME"] = str(tmp_path_factory.mktemp("quiz"))
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Seed whatever is loaded, before any fixture; nothing is imported for it."""

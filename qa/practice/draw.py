@@ -4,9 +4,9 @@ The weight of a question is the draw weight of its priority times (1 - R), R bei
 now, 0 if it was never graded. Later the plan looks ahead to the interview day; the draw looks at now.
 """
 
-import random
+import os
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
 from typing import NamedTuple, Protocol
 
@@ -89,6 +89,10 @@ def in_words(days: float) -> str:
     return f"{round(days)} day{'s' * (round(days) > 1)} ago"
 
 
-def numbers(seed: int | None = None) -> random.Random:
-    """Return the source of numbers to draw by; the same seed gives the same ones."""
-    return random.Random(seed)
+def numbers(seed: int | None = None) -> Callable[[], float]:
+    """Return a source of numbers from 0 up to 1 to draw by; the same seed gives the same ones."""
+    if seed is None:
+        return lambda: (int.from_bytes(os.urandom(7)) >> 3) / 2**53
+    from random import Random
+
+    return Random(seed).random

@@ -6,17 +6,15 @@ are brought up to date from the first event that they have not seen, so dropping
 Not handled: a network folder on macOS is not noticed.
 """
 
-import json
 import os
 import sqlite3
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import date
 from pathlib import Path
 from typing import Any
 
-from qa.practice import files, memory
+from qa.practice import memory
 from qa.practice.events import GRADE, VOID, Event, Studied, day_of, new_uuid, now, replay, standing, tz_offset
 
 SCHEMA = 1
@@ -82,12 +80,14 @@ class Log:
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
                 if _is_empty(path):
-                    with files.alone(path):  # two that make the same log would find it locked
+                    from qa.practice import repair
+
+                    with repair.alone(path):  # two that make the same log would find it locked
                         self._connection = _open(path, self.notes, check=check)
                 else:
                     self._connection = _open(path, self.notes, check=check)
             except sqlite3.DatabaseError as error:
-                if not _is_damage(error):
+                if not is_damage(error):
                     raise
                 self._repair()
 
@@ -122,7 +122,7 @@ class Log:
             try:
                 added = write()
             except sqlite3.DatabaseError as error:
-                if not _is_damage(error):
+                if not is_damage(error):
                     raise
                 self._connection.close()
                 self._repair()
@@ -151,7 +151,7 @@ class Log:
         with self._errors():
             where, values = ("WHERE item_id = ?", (item_id,)) if item_id else ("", ())
             rows = self._connection.execute(f"SELECT {COLUMNS} FROM events {where} ORDER BY seq", values)
-            return [_event(row) for row in rows]
+            return [event_of(row) for row in rows]
 
     def studied(self) -> dict[str, Studied]:
         """Return what is remembered of each question that was graded."""
@@ -179,26 +179,11 @@ class Log:
 
     def backup(self) -> None:
         """Keep a copy of the log as it is, in place of an earlier one of the same day, and thin the older ones."""
+        from qa.practice import repair
+
         with self._errors():
             at = now()
-            day = day_of(at, tz_offset(at))
-            folder = files.backups(self.path)
-            folder.mkdir(exist_ok=True)
-            part = folder / f"{day}.{os.getpid()}.part"
-            part.unlink(missing_ok=True)
-            try:
-                self._connection.execute("VACUUM INTO ?", (str(part),))
-                with part.open("rb") as written:
-                    os.fsync(written.fileno())
-                os.replace(part, folder / f"{day}.sqlite")
-            finally:
-                part.unlink(missing_ok=True)
-            have = {date.fromisoformat(p.stem): p for p in files.dated(folder)}
-            for old in have.keys() - files.kept(have, day):
-                have[old].unlink(missing_ok=True)
-            for left in folder.glob("*.part"):  # of a process that was killed
-                if not left.name.startswith(str(day)):
-                    left.unlink(missing_ok=True)
+            repair.back_up(self._connection, self.path, day_of(at, tz_offset(at)))
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -212,21 +197,22 @@ class Log:
 
     def _repair(self) -> None:
         """Set the damaged file aside, and bring back its events."""
-        with files.alone(self.path):
+        from qa.practice import repair
+
+        with repair.alone(self.path):
             try:  # another process may have done it already
                 self._connection = _open(self.path, self.notes, check=True)
                 return
             except sqlite3.DatabaseError as error:
-                if not _is_damage(error):
+                if not is_damage(error):
                     raise
-            aside = files.set_aside(self.path)
+            aside = repair.set_aside(self.path)
             self._connection = _open(self.path, self.notes)
-            said = "no good backup was found"
-            for copy in sorted(files.dated(files.backups(self.path)), reverse=True):
-                if events := _readable(copy, whole=True):
-                    said = f"{self.add(events)} events came back from the backup of {copy.stem}"
-                    break
-            rest = self.add(_readable(aside, whole=False))
+            day, events = repair.newest_good_backup(self.path)
+            said = (
+                f"{self.add(events)} events came back from the backup of {day}" if day else "no good backup was found"
+            )
+            rest = self.add(repair.readable(aside))
             self.notes.append(
                 f"The log of your answers was damaged. It is kept as {aside}; {said}, {rest} more from the file itself."
             )
@@ -239,10 +225,11 @@ def _is_empty(path: Path) -> bool:
 def _open(path: Path, notes: list[str], *, check: bool = False) -> sqlite3.Connection:
     """Connect, look at the schema before anything is written, and make the tables of a new log."""
     fresh = _is_empty(path)
-    if fresh and path.exists() and files.dated(files.backups(path)):
-        error = sqlite3.DatabaseError("the file is empty, and there are backups")
-        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-        raise error
+    if fresh and path.exists():
+        from qa.practice.repair import backups
+
+        if backups(path):
+            raise damage("the file is empty, and there are backups")
     connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_MS / 1000)
     try:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -251,7 +238,11 @@ def _open(path: Path, notes: list[str], *, check: bool = False) -> sqlite3.Conne
                 f"{path} was written by a newer version (its schema is {version}, this one knows {SCHEMA}). "
                 "Nothing was changed. Upgrade executable-answers, or choose another folder with QUIZ_HOME."
             )
-        kind = files.network_kind(path.parent.resolve()) if fresh or check else None
+        kind = None
+        if fresh or check:
+            from qa.practice.repair import network_kind
+
+            kind = network_kind(path.parent.resolve())
         if kind:  # write-ahead logging needs memory that the processes share
             notes.append(
                 f"{path.parent} is on a network folder ({kind}): don't practise on two machines at once, "
@@ -264,7 +255,7 @@ def _open(path: Path, notes: list[str], *, check: bool = False) -> sqlite3.Conne
         if version < SCHEMA:
             _create(connection, path)
         if check:
-            _check(connection)
+            check_file(connection)
     except BaseException:
         connection.close()
         raise
@@ -340,7 +331,7 @@ def _refresh(connection: sqlite3.Connection) -> None:
     of_item: dict[str, list[Event]] = {}
     items = "SELECT DISTINCT item_id FROM events WHERE seq > ?"
     for row in connection.execute(f"SELECT {COLUMNS} FROM events WHERE item_id IN ({items})", (since,)):
-        of_item.setdefault(row[3], []).append(_event(row))
+        of_item.setdefault(row[3], []).append(event_of(row))
     for item, events in of_item.items():
         if found := replay(events):
             values = (item, *found.memory, *found[1:])
@@ -352,22 +343,34 @@ def _refresh(connection: sqlite3.Connection) -> None:
 
 
 def _row(event: Event) -> tuple[Any, ...]:
+    import json
+
     return (*event[:-1], json.dumps(event.payload, ensure_ascii=False))
 
 
-def _event(row: tuple[Any, ...]) -> Event:
+def event_of(row: tuple[Any, ...]) -> Event:
+    """Return the event in a row of the table."""
+    import json  # not needed on the way to `quiz next`
+
     return Event._make((*row[:9], json.loads(row[9])))
 
 
-def _check(connection: sqlite3.Connection) -> None:
+def check_file(connection: sqlite3.Connection) -> None:
+    """Raise DatabaseError where the file is damaged."""
     found = connection.execute("PRAGMA quick_check(1)").fetchone()
     if found != ("ok",):
-        error = sqlite3.DatabaseError(found[0])
-        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-        raise error
+        raise damage(found[0])
 
 
-def _is_damage(error: sqlite3.Error) -> bool:
+def damage(what: str) -> sqlite3.DatabaseError:
+    """Return the error that SQLite gives for a damaged file."""
+    error = sqlite3.DatabaseError(what)
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    return error
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether SQLite says that the file is damaged."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
@@ -382,51 +385,3 @@ def _in_words(error: sqlite3.Error, path: Path) -> str:
         sqlite3.SQLITE_CORRUPT: "it is damaged; start `quiz` to have it repaired",
     }.get(code, str(error))
     return f"cannot use {path}: {what}"
-
-
-def _readable(path: Path, *, whole: bool) -> list[Event]:
-    """Return the events that can be read from a file, from both of its ends; with `whole`, all of them or none."""
-    import shutil
-    import tempfile
-
-    events: dict[str, Event] = {}
-    with tempfile.TemporaryDirectory() as folder:  # of a copy, since SQLite tidies what it opens
-        copy = Path(folder, path.name)
-        for tail in ("", "-wal"):
-            with suppress(FileNotFoundError):
-                shutil.copyfile(f"{path}{tail}", f"{copy}{tail}")
-        connection = sqlite3.connect(copy, isolation_level=None)
-        for order in ("ASC", "DESC"):
-            try:
-                if whole:
-                    _check(connection)
-                rows = iter(connection.execute(f"SELECT {COLUMNS} FROM events ORDER BY seq {order}"))
-                while (row := next(rows, None)) is not None:
-                    with suppress(ValueError, TypeError):
-                        event = _event(row)
-                        if _is_sound(event):
-                            events.setdefault(event.uuid, event)
-            except sqlite3.Error:
-                if whole:
-                    events.clear()
-                    break
-        connection.close()
-    return list(events.values())
-
-
-def _is_sound(event: Event) -> bool:
-    """Say whether a row from a damaged file looks like an event at all."""
-    return (
-        isinstance(event.uuid, str)
-        and len(event.uuid) == 36
-        and isinstance(event.ts_utc_ms, int)
-        and isinstance(event.tz_offset_min, int)
-        and isinstance(event.item_hash, str)
-        and isinstance(event.item_id, str)
-        and event.item_id != ""
-        and isinstance(event.kind, str)
-        and isinstance(event.scheduler_version, str)
-        and isinstance(event.payload, dict)
-        and (event.grade in (1, 2, 3, 4) if event.kind == GRADE else event.grade in (None, 1, 2, 3, 4))
-        and (event.took_ms is None or (isinstance(event.took_ms, int) and event.took_ms >= 0))
-    )

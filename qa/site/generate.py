@@ -126,7 +126,11 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _convert(
-    loaded: Loaded, evidence: Mapping[str, Mapping[str, Any]], modules: list[str], math: dict[Formula, str]
+    loaded: Loaded,
+    evidence: Mapping[str, Mapping[str, Any]],
+    modules: list[str],
+    notebooks: list[Path],
+    math: dict[Formula, str],
 ) -> None:
     """Convert, in one call, every formula that is not known yet."""
 

@@ -88,7 +88,11 @@ def topic_page(topic: model.Topic, entries: Sequence[Entry]) -> str:
 
 def questions_page(entries: Sequence[Entry], topics: Mapping[str, model.Topic]) -> str:
     """Return the page of all questions."""
-    meta = front_matter(title="All questions", description="Every question of the bank, the most likely first.")
+    meta = front_matter(
+        title="All questions",
+        description="Every question of the bank, the most likely first.",
+        search={"exclude": True},
+    )
     lead = f"{_many(len(entries), 'question')}, the most likely first."
     return f"{meta}\n\n# All questions\n\n{lead}\n{{: .qa-lead }}\n\n{by_priority(entries, '', topics)}\n"
 
@@ -170,7 +174,9 @@ def snippet_page(name: str, uses: Sequence[Use], titles: Mapping[str, str], math
     parts = [f"{meta}\n\n# `{short}`", docstring(module.doc, math)]
     if users:
         parts.append(
-            "Used by: " + " · ".join(f"[{typeset(titles[id])}](../../{id}.md)" for id in users) + "\n{: .qa-needs }"
+            "Used by: "
+            + " · ".join(f"[{typeset(titles[id])}](../../{id}.md)" for id in users)
+            + "\n{: .qa-needs data-search-exclude=x }"
         )
     parts.append(
         f'<div class="qa-run" data-search-exclude markdown>\n\n```bash\npython -m snippets {short}\n```\n\n</div>'

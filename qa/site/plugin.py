@@ -94,7 +94,10 @@ class ExecutableAnswers(BasePlugin[Options]):  # type: ignore[no-untyped-call]
 
     def on_page_markdown(self, markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
         assert self.site is not None
-        return markdown if page.file.src_uri in self.site.pages else self.site.by_hand(markdown)
+        if page.file.src_uri in self.site.pages:
+            return markdown
+        page.meta.setdefault("search", {"exclude": True} if page.is_homepage else {"boost": 0.3})
+        return self.site.by_hand(markdown)
 
     def on_page_content(self, html: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
         if page.file.src_uri.endswith(".ipynb"):

@@ -210,7 +210,9 @@ def _chips(page: Page) -> str:
     line = " ".join(f"**{chip.replace('{', '**{', 1)}" for chip in chips)
     tags = " ".join(f"[{plain(tag)}](../tags.md#{anchor(tag)}){{ .qa-tag }}" for tag in q.tags)
     needs = ", ".join(_question_link(page, id) for id in q.needs)
-    return f"{line} {tags}\n{{: .qa-chips }}" + (f"\n\nKnow first: {needs}\n{{: .qa-needs }}" if needs else "")
+    return f"{line} {tags}\n{{: .qa-chips }}" + (
+        f"\n\nKnow first: {needs}\n{{: .qa-needs data-search-exclude=x }}" if needs else ""
+    )
 
 
 def _asked_as(q: model.Question) -> str:

@@ -368,6 +368,22 @@ def test_an_ambiguous_slug_names_both(run: Run) -> None:
     assert "gans/adam" in error
 
 
+def test_a_bank_with_faults_says_the_first_ten(tmp_path: Path, home: Path) -> None:
+    write_bank(tmp_path, {f"training/q{n}": 1 for n in range(14)})
+    for file in (tmp_path / "questions").rglob("q*.yaml"):
+        file.write_text(file.read_text().replace("priority: 1", "priority: 9"))
+    done = subprocess.run(
+        [sys.executable, "-c", DRIVER, str(tmp_path), "next"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=environment(tmp_path, home),
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("priority: ") == 10
+    assert "and 4 more" in done.stderr
+
+
 def test_no_match_is_status_1(run: Run) -> None:
     done = run("--topic", "gans", "--level", "architect")
     assert (done.returncode, done.stdout) == (1, "")

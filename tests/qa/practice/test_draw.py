@@ -51,10 +51,10 @@ def test_a_new_question_has_no_recall_and_another_what_the_memory_says() -> None
 def test_frequencies_follow_the_weights() -> None:
     asked = [Asked("a", 1), Asked("b", 3), Asked("c", 5), Asked("d", 2)]
     known = {"d": studied(5, stability=5.0)}  # R = 0.9 after S days
-    numbers = draw.numbers(0)
+    number = draw.numbers(0)
     drawn: Counter[str] = Counter()
     for _ in range(20_000):
-        found = draw.draw(asked, known, NOW, numbers.random())
+        found = draw.draw(asked, known, NOW, number())
         assert found
         drawn[asked[found.place].id] += 1
     total = 16 + 4 + 1 + 0.8
@@ -101,9 +101,18 @@ def test_nothing_to_draw_from() -> None:
 
 def test_a_seed_repeats_the_numbers() -> None:
     first, second, other = draw.numbers(7), draw.numbers(7), draw.numbers(8)
-    numbers = [first.random() for _ in range(5)]
-    assert numbers == [second.random() for _ in range(5)]
-    assert numbers != [other.random() for _ in range(5)]
+    numbers = [first() for _ in range(5)]
+    assert numbers == [second() for _ in range(5)]
+    assert numbers != [other() for _ in range(5)]
+
+
+def test_without_a_seed_numbers_are_even_and_below_one() -> None:
+    number = draw.numbers()
+    found = sorted(number() for _ in range(20_000))
+    assert 0 <= found[0] < 0.01
+    assert 0.99 < found[-1] < 1
+    for place, value in enumerate(found):
+        assert value == pytest.approx(place / 20_000, abs=0.02)  # Kolmogorov-Smirnov, far beyond the usual bound
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ import pytest
 from hypothesis import given as forall
 from hypothesis import strategies as st
 
-from qa.practice import files, memory
 from qa.practice import log as logs
+from qa.practice import memory, repair
 from qa.practice.events import GRADE, SKIP, VOID, Event, day_of, days_between, new_uuid, replay, standing, tz_offset
 from qa.practice.log import Log, LogError
 
@@ -332,7 +332,7 @@ def test_a_damaged_backup_is_passed_over(path: Path) -> None:
     log = opened(path)
     log.backup()
     log.close()
-    (good,) = files.backups(path).glob("*.sqlite")
+    (good,) = repair.backups(path).values()
     newer = good.with_name("2999-01-01.sqlite")
     shutil.copy(good, newer)
     damage(newer, 4096 * 2, 8192)
@@ -401,16 +401,16 @@ def test_a_session_leaves_one_backup_a_day_and_it_is_whole(path: Path) -> None:
         log = opened(path)
         grade(log, "t/a", 3, START + n * DAY)
         log.close()
-    (copy,) = files.backups(path).iterdir()
+    (copy,) = (path.parent / "backups").iterdir()
     assert len(opened(copy, check=True).events()) == 3
     opened(path).close()
-    assert len(list(files.backups(path).glob("*.sqlite"))) == 1
+    assert len(repair.backups(path)) == 1
 
 
 def test_thinning_by_hand() -> None:
     today = date(2026, 11, 21)  # a Saturday
     days = [today - timedelta(days=n) for n in range(120)]
-    keep = files.kept(days, today)
+    keep = repair.kept(days, today)
     assert {today - timedelta(days=n) for n in range(7)} <= keep
     older = sorted(keep - {today - timedelta(days=n) for n in range(7)})
     assert all(d.weekday() == 6 for d in older if (today - d).days in range(14, 56))  # Sundays
@@ -421,9 +421,9 @@ def test_thinning_by_hand() -> None:
 @forall(st.sets(st.dates(date(2024, 1, 1), date(2026, 11, 21)), min_size=1))
 def test_thinning_keeps_the_newest_and_is_done_at_once(days: set[date]) -> None:
     today = date(2026, 11, 21)
-    keep = files.kept(days, today)
+    keep = repair.kept(days, today)
     assert max(days) in keep <= days
-    assert files.kept(keep, today) == keep
+    assert repair.kept(keep, today) == keep
 
 
 MOUNTS = """\
@@ -447,16 +447,16 @@ MOUNTS = """\
 def test_network_folders(tmp_path: Path, folder: str, kind: str | None) -> None:
     mounts = tmp_path / "mountinfo"
     mounts.write_text(MOUNTS)
-    assert files.network_kind(Path(folder), mounts) == kind
+    assert repair.network_kind(Path(folder), mounts) == kind
 
 
 def test_where_mounts_cannot_be_read_nothing_is_claimed(tmp_path: Path) -> None:
-    assert files.network_kind(Path("/"), tmp_path / "none") is None
+    assert repair.network_kind(Path("/"), tmp_path / "none") is None
 
 
 def test_on_a_network_folder_the_log_does_without_shared_memory(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     filled(path, 3)
-    monkeypatch.setattr(files, "network_kind", lambda folder: "nfs4")
+    monkeypatch.setattr(repair, "network_kind", lambda folder: "nfs4")
     log = opened(path, check=True)
     assert "network folder (nfs4)" in log.notes[0]
     assert log._connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
