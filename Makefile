@@ -27,6 +27,7 @@ help:
 	@echo 'make clean      remove .venv, site/ and the caches'
 	@echo
 	@echo 'PYTHON=python3.12 chooses the interpreter of a new .venv (3.11 or newer); PIP_ARGS is handed to pip.'
+	@echo 'WORKERS=8 runs the tests in eight processes, not two.'
 
 quiz: $(VENV)/base-ready
 	@$(BIN)/python -m qa.quiz $(ARGS)

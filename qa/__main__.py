@@ -283,7 +283,7 @@ class Prover:
                 self.fail(task, "the evidence is stale or missing; run python -m qa prove and commit what it writes")
             elif task.section != "labs" and (difference := proof.agree(proof.entry(task), outcome.what)):
                 self.fail(task, f"differs from the evidence: {difference}")
-        for id, question in self.questions.items():
+        for id, question in self.questions.items() if bank.IN_CHECKOUT else ():  # mistakes lie with the tests
             for task in {t.name: t for t in proof.mistake_tasks(id, question) if proof.is_stale(t)}.values():
                 self.fail(task, "the table of mistakes is stale or missing; run python -m qa prove")
         print(f"{len(tasks)} results compared, {len(self.failures)} failures")

@@ -5,6 +5,7 @@ What only compiling needs is imported where it is needed, since every start of t
 
 import os
 import sqlite3
+import sys
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -24,6 +25,10 @@ SOURCES = QA / "sources.yaml"
 IN_CHECKOUT = (QA.parent / "pyproject.toml").is_file()
 READERS = tuple(QA / name for name in ("bank.py", "loading.py", "model.py", "yamlfile.py", "inventory.json"))
 """What the compiled file depends on beside the questions."""
+
+
+DRAW_WEIGHT = {1: 16.0, 2: 8.0, 3: 4.0, 4: 2.0, 5: 1.0}
+"""How often a priority is drawn, and how much it counts in the plan: the one place that says it."""
 
 
 class Problem(NamedTuple):
@@ -51,8 +56,10 @@ class UnknownQuestion(KeyError):
     def __init__(self, id: str, known: Iterable[str]) -> None:
         import difflib
 
-        self.id = id
-        close = [k for k in known if k.endswith("/" + id)] or difflib.get_close_matches(id, list(known), 3)
+        self.id, known = id, list(known)
+        slugs = {k.partition("/")[2]: k for k in known}
+        close = [k for k in known if k.endswith("/" + id)] or difflib.get_close_matches(id, known, 3)
+        close = close or [slugs[s] for s in difflib.get_close_matches(id, slugs, 3)]
         hint = f"did you mean {' or '.join(close)}?" if close else "`quiz list` shows all"
         self.message = f"there is no question {id}; {hint}"
         super().__init__(self.message)
@@ -183,6 +190,9 @@ def cache_folders() -> Iterator[Path]:
     """Yield folders to keep the compiled bank in: the user's cache, then a temporary one that only they can read."""
     if place := os.environ.get("QUIZ_CACHE"):
         yield Path(place)
+    elif sys.platform == "linux":  # what platformdirs does there; importing it costs a tenth of `quiz next`
+        cache = os.environ.get("XDG_CACHE_HOME", "")
+        yield Path(cache if os.path.isabs(cache) else os.path.expanduser("~/.cache")) / "executable-answers"
     else:
         from platformdirs import user_cache_path
 

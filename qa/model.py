@@ -27,9 +27,6 @@ SHORT_WORDS = 90
 ANSWER_WORDS = (250, 700)
 """How long a whole answer is; a lint warning, not an error."""
 
-DRAW_WEIGHT = {1: 16.0, 2: 8.0, 3: 4.0, 4: 2.0, 5: 1.0}
-"""How often a priority is drawn, and how much it counts in the plan: the one place that says it."""
-
 PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_][\w-]*)\s*\}\}")
 """`{{ name }}` in an answer stands for the thing of that name under `shows`."""
 

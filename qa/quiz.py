@@ -4,6 +4,7 @@
 """
 
 import argparse
+import io
 import os
 import signal
 import sys
@@ -34,6 +35,8 @@ LEVELS = ("engineer", "senior", "architect")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # an encoding without √ shows ?
     try:
         options = parse(sys.argv[1:] if arguments is None else arguments)
         status = run(options)
@@ -226,39 +229,49 @@ def show(bank: Bank, entry: Entry, options: argparse.Namespace) -> int:
 
 
 def prove(bank: Bank, entry: Entry, options: argparse.Namespace) -> int:
-    """Run the checks of a question, or say how to; then show what running them found."""
+    """Run the checks of a question, or say how to; then show what running them has found."""
     import importlib.util
     import subprocess
 
+    from qa.bank import IN_CHECKOUT, QUESTIONS
+
+    if not (own := bank.source_path(entry.id)).is_relative_to(QUESTIONS):
+        raise BadChoice(f"{entry.id} is a question of your own ({own}); only those that come with the quiz are proved")
+    if importlib.util.find_spec("torch"):
+        status = subprocess.run([sys.executable, "-m", "qa", "prove", "--check", entry.id], check=False).returncode
+    else:
+        what = '-e ".[snippets]"' if IN_CHECKOUT else '"executable-answers[snippets]"'
+        print("To run the checks here, install PyTorch and what else they need:\n")
+        print(f"    {sys.executable} -m pip install {what}\n", flush=True)
+        status = 1
+    print_found(bank, entry, options)
+    return status
+
+
+def print_found(bank: Bank, entry: Entry, options: argparse.Namespace) -> None:
+    """Print each claim of a question and what the evidence has for it: figures, date, versions."""
     from qa import proof
-    from qa.bank import IN_CHECKOUT
     from qa.practice import show
     from qa.practice.terminal import Screen
 
-    if importlib.util.find_spec("torch"):
-        return subprocess.run([sys.executable, "-m", "qa", "prove", entry.id], check=False).returncode
     screen, question, evidence = Screen(plain=options.plain), bank.question(entry.id), proof.evidence(entry.id)
-    what = '-e ".[snippets]"' if IN_CHECKOUT else '"executable-answers[snippets]"'
-    screen.say("To run the checks here, PyTorch and what else the snippets need have to be installed:")
-    screen.say(f"\n    {sys.executable} -m pip install {what}\n")
-    screen.say("What running them found elsewhere:")
+    screen.say(question.question, "bold")
     for claim in question.claims:
         call = proof.call(claim.check, claim.with_)
         made = evidence.get("checks", {}).get(call, {}).get("made", {})
         versions = ", ".join(f"{name} {version}" for name, version in made.items() if name != "on")
-        when = f" ({made['on']}, {versions})" if made else ""
-        screen.say(f"- {show.plain_text(claim.says)}", indent="  ")
-        screen.say(f"  {call}: {show.checked(evidence, call)}{when}", "faint", indent="  ")
+        screen.say(f"\n- {show.plain_text(claim.says)}", indent="  ")
+        screen.say(f"  {show.checked(evidence, call)}", indent="  ")
+        screen.say(f"  {call}" + (f", run {made['on']} with {versions}" if made else ""), "faint", indent="  ")
     for reason in proof.stale(entry.id, question):
         screen.say(f"Stale: {reason}", "yellow")
-    return 1
 
 
 def _lines(text: str, indent: str = "") -> str:
     """Break a text at 80 columns; textwrap would cost `quiz next` an import."""
     lines, line = [], indent
     for word in text.split():
-        if len(line) + len(word) + 1 > 80 and line != indent:
+        if len(line) + len(word) > 80 and line != indent:
             lines.append(line.rstrip())
             line = indent
         line += word + " "

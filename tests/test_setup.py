@@ -196,14 +196,26 @@ def test_ci_is_an_executable_script_without_a_mistake_in_its_grammar() -> None:
     assert subprocess.run(["bash", "-n", path], timeout=60).returncode == 0
 
 
-@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="only a checkout knows what is tracked")
+def git(*arguments: str) -> list[str]:
+    """The names that a git command lists."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("only a checkout knows what is tracked")
+    said = subprocess.run(["git", *arguments, "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [name for name in said.split("\0") if name]
+
+
+def test_no_source_file_is_ignored() -> None:
+    ignored = git("ls-files", "--others", "--ignored", "--exclude-standard", "--", "qa", "snippets", "tests", "docs")
+    assert [name for name in ignored if "__pycache__" not in name and ".egg-info" not in name] == []
+
+
 def test_no_tracked_file_names_a_machine_or_a_registry() -> None:
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     forbidden = re.compile(
-        rb"(?<![\w.~-])/(?:work|farm|root|opt)/\w|py[p]i\.org|python[h]osted|download\.py[t]orch|registry\.np[m]js|deb\.deb[i]an"
+        rb"(?<![\w.~-])/(?:work|farm|root|opt)/\w"
+        rb"|py[p]i\.org|python[h]osted|download\.py[t]orch|registry\.np[m]js|deb\.deb[i]an"
     )
     found = []
-    for name in filter(None, listed.split("\0")):
+    for name in git("ls-files"):
         path = ROOT / name
         if path.is_file():
             lines = path.read_bytes().splitlines()

@@ -10,10 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
 from typing import NamedTuple, Protocol
 
+from qa.bank import DRAW_WEIGHT
 from qa.practice.events import Studied, days_between
-
-DRAW_WEIGHT = {1: 16.0, 2: 8.0, 3: 4.0, 4: 2.0, 5: 1.0}
-"""As in qa.model, which would bring pydantic along to the first question; a test holds them together."""
 
 ASKED = {1: "nearly always", 2: "often", 3: "sometimes", 4: "seldom", 5: "rarely"}
 

@@ -39,7 +39,7 @@ def practise(bank: Bank, entries: list[Entry], path: Path, *, seed: int | None =
     def stop(number: int, frame: FrameType | None) -> NoReturn:
         raise SystemExit(128 + number)
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, stop)
     screen, keys, log = Screen(plain=plain), Keys(), Log(path, check=True)
     try:
@@ -110,7 +110,10 @@ class Session:
 
     def undo(self) -> bool:
         """Take back the last grade, of this session or of an earlier one."""
-        gone = self.log.undo(self.given.pop() if self.given else None)
+        gone = None
+        while self.given and gone is None:  # another session may have taken it back already
+            gone = self.log.undo(self.given.pop())
+        gone = gone or self.log.undo()
         if gone is None:
             self.screen.say("There is no grade to take back.")
             return False

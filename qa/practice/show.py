@@ -25,7 +25,7 @@ def answer(question: Question, evidence: Mapping[str, Any], *, width: int = 80, 
         thing = question.shows[name]
         if isinstance(thing, Value):
             return match.group()
-        lines = _block(thing, shown.get(name, {}), width - len(indent) - 4, plain).splitlines()
+        lines = _block(thing, shown.get(name, {}), width - len(indent) - (4 if plain else 2), plain).splitlines()
         return "\n".join(indent + line if line else line for line in ["", *lines, ""])
 
     def inline(match: re.Match[str]) -> str:

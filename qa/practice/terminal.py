@@ -29,10 +29,17 @@ class Screen:
         is_terminal = bool(sys.stdout and sys.stdout.isatty()) and os.environ.get("TERM") != "dumb"
         self.plain = plain or not is_terminal
         self.colour = not self.plain and not os.environ.get("NO_COLOR")
-        columns, self.height = shutil.get_terminal_size((PLAIN_WIDTH, 24))
-        self.width = max(20, min(columns, PLAIN_WIDTH if self.plain else WIDEST))
-        if sys.stdout:
-            sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
+
+    @property
+    def width(self) -> int:
+        """Columns to write in, as the window is now."""
+        columns = shutil.get_terminal_size((PLAIN_WIDTH, 24)).columns
+        return max(20, min(columns, PLAIN_WIDTH if self.plain else WIDEST))
+
+    @property
+    def height(self) -> int:
+        """Rows of the window as it is now."""
+        return shutil.get_terminal_size((PLAIN_WIDTH, 24)).lines
 
     def say(self, text: str = "", style: str = "", indent: str = "", *, end: str = "\n") -> None:
         """Print a text in lines that fit; `indent` stands before every line but the first."""

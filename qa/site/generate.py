@@ -160,7 +160,7 @@ def _uses(loaded: Loaded, evidence: Mapping[str, Mapping[str, Any]]) -> dict[str
     def use(ref: str, id: str, says: str = "", call: str = "") -> None:
         module, _, name = ref.partition(":")
         found = evidence[id].get("checks", {}).get(call, {})
-        rejected = render.rejects(evidence[id], call)
+        rejected = render.rejects(evidence[id], call) if call else []
         uses.setdefault(module, []).append(pages.Use(id, name.partition(".")[0], says, found, rejected))
 
     for id in loaded.order():

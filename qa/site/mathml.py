@@ -54,7 +54,7 @@ def replace_in_prose(text: str, replacement: Callable[[Formula], str]) -> str:
             return replacement(Formula(inline))
         return match[0]
 
-    return _PROSE.sub(one, text)
+    return _PROSE.sub(one, text) if "$" in text else text
 
 
 def convert(formulas: Iterable[Formula]) -> Mapping[Formula, str]:

@@ -243,21 +243,20 @@ def _question_link(page: Page, id: str) -> str:
 
 
 def _answer(page: Page) -> str:
-    text = _numbers_in_formulas(page.question.answer, page.question, page.evidence)
+    text = page.prose(_numbers_in_formulas(page.question.answer, page.question, page.evidence))
+
+    def inline(match: re.Match[str]) -> str:
+        return _inline(page, match[1]) if match[1] in page.question.shows else match[0]
+
     lines = []
     for line in text.splitlines():
         alone = model.PLACEHOLDER.fullmatch(line.strip())
         if alone and alone[1] in page.question.shows:
-            block = _block(page, alone[1])
             indent = line[: len(line) - len(line.lstrip())]
-            lines.append("\n".join(indent + each if each else each for each in block.splitlines()))
+            lines += [indent + each if each else each for each in _block(page, alone[1]).splitlines()]
         else:
-            lines.append(line)
-    whole = page.prose("\n".join(lines))
-    whole = model.PLACEHOLDER.sub(
-        lambda match: _inline(page, match[1]) if match[1] in page.question.shows else match[0], whole
-    )
-    return "## The whole answer\n\n" + whole.strip()
+            lines.append(model.PLACEHOLDER.sub(inline, line))
+    return "## The whole answer\n\n" + "\n".join(lines).strip()
 
 
 def _block(page: Page, name: str) -> str:

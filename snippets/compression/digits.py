@@ -2,11 +2,11 @@ r"""A small network to compress: three linear layers that read handwritten digit
 
     x -> relu(W1 x + b1) -> relu(W2 h + b2) -> W3 h + b3
 
-Source: the digits of scikit-learn (test part of Alpaydin and Kaynak's data of 1998), 1797 of them, which come with the package.
-Variant: 1297 to train on, 500 held out, always the same; Adam in float64, so that another machine learns nearly the same.
+Source: the 1797 digits that come with scikit-learn, from the test part of the data of Alpaydin and Kaynak, 1998.
+Variant: 1297 to train on, 500 held out, always the same; Adam in float64, so that other machines learn nearly the same.
 Not handled: convolutions, validation, early stopping. It is a patient to operate on, not a good digit reader.
 
-On paper: with the identity for W, zeros for b and two layers, (1, -2) becomes relu(1, -2) = (1, 0), and that is the answer.
+On paper: two layers with the identity for W and zeros for b turn (1, -2) into relu(1, -2) = (1, 0), and leave it so.
 """
 
 from collections.abc import Callable
@@ -80,7 +80,7 @@ def train(
         batch = torch.randint(len(data.train_x), (128,))
         loss = functional.cross_entropy(forward(layers, data.train_x[batch], linear), data.train_y[batch])
         optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         for mask, (w, _b) in zip(masks or [], layers, strict=False):
             w.data *= mask

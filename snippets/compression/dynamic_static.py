@@ -9,9 +9,9 @@ Yao et al., ZeroQuant, 2022 (arXiv:2206.01861), for scales of each token.
 Variant: int8, symmetric, weights with a scale for each output; static with one scale for the whole layer.
 Not handled: asymmetric activations (see integer_product), percentiles or least error for the range, fp8.
 
-On paper: w = (0.5, 1), so s_w = 1/127 and q_w = (64, 127). The token (2, -4) has s_x = 4/127 and q_x = (64, -127), half to
-even: 64 * 64 - 127 * 127 = -12 033, times 4/127^2 is -2.984; the float product is -3. Calibrated on |x| <= 2 instead,
-the token saturates to (127, -127), and the static answer is 2/127^2 * (127 * 64 - 127 * 127) = -0.992.
+On paper: w = (0.5, 1), so s_w = 1/127 and q_w = (64, 127), half to even. The token (2, -4) has s_x = 4/127 and
+q_x = (64, -127): 64 * 64 - 127 * 127 = -12 033, times 4/127^2 is -2.984; the float product is -3. Calibrated on
+|x| <= 2, the token saturates to (127, -127), and the static answer is 2/127^2 * (127 * 64 - 127 * 127) = -0.992.
 """
 
 import torch
@@ -92,7 +92,7 @@ def dynamic_rounds_the_activations() -> Evidence:
 
 
 def static_saturates_where_dynamic_follows() -> Evidence:
-    """Static quantisation, inputs four times as large as in calibration: it clips, and dynamic quantisation follows them.
+    """Static quantisation, inputs four times as large as in calibration: it clips, where dynamic quantisation follows.
 
     On inputs like those of calibration the two err alike, within a factor of three.
     """
@@ -131,7 +131,7 @@ def a_token_does_not_depend_on_its_neighbours() -> Evidence:
 
 @trained
 def int8_keeps_the_accuracy() -> Evidence:
-    """Int8 on a trained network: weight-only, dynamic and static lose less than two points, each far above the majority.
+    """Int8 on a trained network: weight-only, dynamic and static lose less than two points, all far above the majority.
 
     The static scale comes from the training images and is one for all layers, their largest input.
     """

@@ -10,8 +10,8 @@ Variant: maxima from calibration inputs; a = 0.5; loud are channels beyond a mul
 takes a fixed 6.0).
 Not handled: folding s into the norm before the layer, rotations (QuaRot, SpinQuant), outlier tokens.
 
-On paper: x = (1, 100), w = (1, 1), a = 1/2: s = (1, 10). Then x / s = (1, 10) and s w = (1, 10): the product is 101 before
-and after, and the largest input is ten times the smallest, not a hundred times.
+On paper: x = (1, 100), w = (1, 1), a = 1/2: s = (1, 10). Then x / s = (1, 10) and s w = (1, 10): the product is 101
+before and after, and the largest input is ten times the smallest, not a hundred times.
 """
 
 import torch
@@ -49,7 +49,10 @@ def decomposed(x: Tensor, w: Tensor, b: Tensor, loud: Tensor) -> Tensor:
 
 
 def loud_channels(x: Tensor, *, times: float = 6.0) -> Tensor:
-    """Which channels reach beyond so many times the largest value of a median channel.  x: (tokens, in)   Returns (in,)."""
+    """Which channels reach beyond so many times the largest value of a median channel.
+
+    x: (tokens, in)   Returns (in,), True for a loud one.
+    """
     largest = x.abs().amax(dim=0)
     return largest > times * largest.median()
 
@@ -71,19 +74,21 @@ def quiet_error(got: Tensor, x: Tensor, w: Tensor) -> float:
 def by_remedy() -> list[dict[str, object]]:
     """Error of a layer with three outlier channels, against what its other 253 contribute."""
     x, w, b = a_layer_with_outliers(torch.Generator().manual_seed(0))
+    s = smoothing(x, w)
     answers = {
         "int8 × int8, one scale for all activations": static(x, w, b, scale=symmetric_scale(x)),
         "int8 × int8, a scale for each token": dynamic(x, w, b),
-        "the same, smoothed with a = 0.5": smoothed(x, w, b, smoothing(x, w)),
+        "the same, smoothed with a = 0.5": smoothed(x, w, b, s),
         "the same, outlier channels in floats": decomposed(x, w, b, loud_channels(x)),
         "int8 weights a channel, float activations": x @ rounded(w, 256, bits=8).mT,
         "int4 weights in groups of 32, float activations": x @ rounded(w, 32, bits=4).mT,
+        "the same, smoothed (AWQ scales so, too)": (x / s) @ rounded(w * s, 32, bits=4).mT,
     }
     return [{"layer": name, "error, %": round(100 * quiet_error(got, x, w), 1)} for name, got in answers.items()]
 
 
 def outliers_drown_the_rest() -> Evidence:
-    """Three channels of 256 a hundred times as loud: int8 activations lose what the others say, and both remedies save it.
+    """Three channels of 256 a hundred times as loud: int8 activations lose what the others say, two remedies save it.
 
     Hybrid quantisation, outlier channels in floats and the rest in int8, errs least; smoothing needs no second product.
     """
@@ -92,7 +97,7 @@ def outliers_drown_the_rest() -> Evidence:
     smooth = quiet_error(smoothed(x, w, b, smoothing(x, w)), x, w)
     hybrid = quiet_error(decomposed(x, w, b, loud_channels(x)), x, w)
     return Evidence(
-        holds=plain > 0.3 and smooth < plain / 3 and hybrid < smooth and hybrid < 0.03,
+        holds=plain > 0.2 and smooth < plain / 3 and hybrid < smooth and hybrid < 0.03,
         measured={"a scale for each token": plain, "smoothed": smooth, "outliers in floats": hybrid},
     )
 
@@ -100,9 +105,9 @@ def outliers_drown_the_rest() -> Evidence:
 def smoothing_changes_nothing_in_floats() -> Evidence:
     """Divide the inputs and multiply the weights by the same factors: the product of floats is the same, to rounding.
 
-    And inputs and weights meet halfway: after smoothing with a = 0.5 each channel is as loud in the one as in the other.
+    And inputs and weights meet halfway: after smoothing with a = 0.5 each channel is as loud in one as in the other.
     """
-    x, w, b = a_layer_with_outliers()
+    x, w, _ = a_layer_with_outliers()
     s = smoothing(x, w)
     same = off((x / s) @ (w * s).mT, x @ w.mT) < 1e-12
     ratio = (x / s).abs().amax(0) / (w * s).abs().amax(0)

@@ -2,13 +2,13 @@ r"""Quantisation-aware training: train float shadow weights through their roundi
 
     forward with rounded weights, backward straight through the rounding, update the float weights, repeat; convert once
 
-Source: Jacob et al. 2018 (arXiv:1712.05877), section 3 and algorithm 1; Nagel et al. 2021 (arXiv:2106.08295), section 4.
-Variant: weight-only, symmetric, a scale for each output channel, taken anew from the weights at each step; from a trained
-network, not from scratch.
+Source: Jacob et al. 2018 (arXiv:1712.05877), section 3; Nagel et al. 2021 (arXiv:2106.08295), section 4.
+Variant: weight-only, symmetric, a scale for each output channel, taken anew from the weights at each step; it starts
+from a trained network, not from scratch.
 Not handled: activations, learnt scales, freezing of batch norm, teachers (distillation during QAT).
 
-On paper: a weight of 0.3 on the grid (-1, 0, 1) acts as 0. Its gradient, taken at 0, says "more": with steps of 0.1 nothing
-seems to happen twice, and at the third step it is 0.6 and acts as 1. Without the estimator the gradient is 0 forever.
+On paper: a weight of 0.3 on the grid (-1, 0, 1) acts as 0. Its gradient, taken at 0, says "more": with steps of 0.1
+nothing seems to happen twice, and at the third it is 0.6 and acts as 1. Without the estimator the gradient stays 0.
 """
 
 from functools import partial
@@ -60,8 +60,8 @@ def run_converted(shipped: list[tuple[Tensor, Tensor, Tensor]], x: Tensor) -> Te
 def qat_beats_ptq_at_two_bits() -> Evidence:
     """Post-training quantisation to 2 bits ruins a network; quantisation-aware training brings most of it back.
 
-    Both start from the same weights and end in the same format. The majority class is the best trivial predictor. QAT gets
-    twenty points more than rounding, and stays within five of the float network.
+    Both start from the same weights and end in the same format. The majority class is the best trivial predictor. QAT
+    gets twenty points more than rounding, and stays within five of the float network.
     """
     layers = trained_layers()
     full, ptq = accuracy(layers), accuracy(layers, partial(quantized, bits=2))
@@ -75,7 +75,7 @@ def qat_beats_ptq_at_two_bits() -> Evidence:
 
 @trained
 def eight_bits_need_no_qat() -> Evidence:
-    """At 8 bits post-training quantisation changes no more than one answer in a hundred, so there is nothing to train for."""
+    """At 8 bits post-training quantisation changes at most one answer in a hundred: there is nothing to train for."""
     layers, x = trained_layers(), digits().test_x
     eight, two = (
         (forward(layers, x, partial(quantized, bits=b)).argmax(-1) != forward(layers, x).argmax(-1)) for b in (8, 2)
@@ -90,7 +90,7 @@ def eight_bits_need_no_qat() -> Evidence:
 
 @trained
 def without_the_estimator_nothing_moves() -> Evidence:
-    """Train through plain rounding: the weights stay where they are to the last bit, while through the estimator they move.
+    """Train through plain rounding: the weights stay where they are to the last bit; through the estimator they move.
 
     That is why integers cannot be fine-tuned after conversion: there is no gradient that would reach them.
     """
@@ -115,7 +115,7 @@ def without_the_estimator_nothing_moves() -> Evidence:
 
 @trained
 def conversion_changes_nothing() -> Evidence:
-    """After QAT one converts: the integers give the logits that training saw, and the float shadow weights are the worse model.
+    """After QAT one converts: integers give the logits that training saw, and the float shadow weights do worse.
 
     A second quantisation with another granularity, one scale for the tensor, would undo what was learnt.
     """

@@ -2,13 +2,13 @@ r"""The straight-through estimator: round in the forward pass, and let the gradi
 
     forward   y = s clamp(round(x / s))        backward   dy/dx := 1 within the range, 0 beyond it
 
-Source: Bengio et al. 2013 (arXiv:1308.3432), section 4, which credits Hinton's lectures; used for quantisation-aware training by
-Jacob et al. 2018 (arXiv:1712.05877), section 3.
+Sources: Bengio et al. 2013 (arXiv:1308.3432), which credits Hinton's lectures; for quantisation-aware training Jacob
+et al. 2018 (arXiv:1712.05877), section 3.
 Variant: symmetric, a fixed scale; zero gradient where the value saturates, as torch's fake quantisation has it.
 Not handled: learning the scale (LSQ), stochastic rounding.
 
-On paper: s = 0.5, 2 bits (integers -2 to 1). x = 0.3 becomes 0.5 (round(0.6) = 1) and passes the gradient; x = 0.9 becomes
-round(1.8) = 2, clamped to 1, so 0.5, and passes none. The true derivative is 0 at both.
+On paper: s = 0.5, 2 bits (integers -2 to 1). x = 0.3 becomes 0.5 (round(0.6) = 1) and passes the gradient; x = 0.9
+becomes round(1.8) = 2, clamped to 1, so 0.5, and passes none. The true derivative is 0 at both.
 """
 
 import torch

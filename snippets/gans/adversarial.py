@@ -36,11 +36,11 @@ class Run(NamedTuple):
     generator_losses: list[float]
 
 
-def mlp(*sizes: int) -> nn.Sequential:
-    """Return a multilayer perceptron with leaky ReLUs; `sizes` are input, hidden layers, output."""
+def mlp(*sizes: int, leak: float = 0.2) -> nn.Sequential:
+    """Return a multilayer perceptron; `sizes` are input, hidden layers, output. Leak 0 makes plain ReLUs."""
     parts: list[nn.Module] = []
     for a, b in pairwise(sizes):
-        parts += [nn.Linear(a, b), nn.LeakyReLU(0.2)]
+        parts += [nn.Linear(a, b), nn.LeakyReLU(leak)]
     return nn.Sequential(*parts[:-1])
 
 
@@ -99,7 +99,7 @@ def train(
     data: draws a batch, (batch, features).   beta1: momentum of Adam, whose usual 0.9 is too much for a game.
     """
     features = data(1).shape[1]
-    generator, discriminator = mlp(latent, width, width, features), mlp(features, width, width, 1)
+    generator, discriminator = mlp(latent, width, width, features, leak=0.0), mlp(features, width, width, 1)
     of_g, of_d = (torch.optim.Adam(net.parameters(), lr=rate, betas=(beta1, 0.9)) for net in (generator, discriminator))
     d_losses, g_losses = [], []
     for _ in range(steps):

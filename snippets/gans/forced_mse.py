@@ -1,12 +1,12 @@
-r"""What a squared error does to a generator: with nothing to pair a noise with, the best answer is the mean of the data.
+r"""What a squared error does to a generator: where no noise is paired with a sample, the best answer is the mean.
 
-Source: the decomposition E|x - G(z)|^2 = Var(x) + E|G(z) - E x|^2 for independent x and z; squared errors that do belong to
-    GANs: on scores, Mao et al. 2017 (arXiv:1611.04076); on paired images, Isola et al. 2017 (Pix2Pix, arXiv:1611.07004, L1).
+Source: E|x - G(z)|^2 = Var(x) + E|G(z) - E x|^2 for independent x and z. Distances that do belong to GANs: on scores,
+    Mao et al. 2017 (arXiv:1611.04076); on paired images, Isola et al. 2017 (Pix2Pix, arXiv:1611.07004), with L1.
 Variant: every noise meets a random sample of the ring of eight Gaussians, as it would in an unpaired GAN.
 Not handled: matching samples to noises first (optimal transport, nearest neighbours), which gives the error a meaning.
 
-Worked example: data at -2 and +2, each half of the time. G = 0 has an expected squared error of 4, G = 2 of (0 + 16)/2 = 8,
-    and a generator that gives -2 and 2 at random, which has the distribution of the data, 8 as well.
+Worked example: data at -2 and +2, each half of the time. G = 0 has an expected squared error of 4, G = 2 of
+    (0 + 16)/2 = 8, and a generator that gives -2 and 2 at random, which has the distribution of the data, 8 as well.
 """
 
 import sympy
@@ -76,5 +76,5 @@ def generator_collapses_to_the_mean() -> Evidence:
 
 
 def expected_error(g: float, share: float = 0.5) -> float:
-    """Expected squared error of a generator that always gives `g`, for data at 2 with probability `share`, else at -2."""
+    """Expected squared error of a generator that always gives `g`; data are 2 with probability `share`, else -2."""
     return share * (g - 2) ** 2 + (1 - share) * (g + 2) ** 2

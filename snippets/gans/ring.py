@@ -1,14 +1,14 @@
 r"""A ring of eight Gaussians, and how many of them a set of samples has: the smallest test of mode coverage.
 
-Source: the data of Metz et al. 2017 (Unrolled GAN, arXiv:1611.02163); modes and high quality as in Srivastava et al.
-    2017 (VEEGAN, arXiv:1705.07761).
+Source: the data of Metz et al. 2017 (Unrolled GAN, arXiv:1611.02163); modes and high quality as in
+    Srivastava et al. 2017 (VEEGAN, arXiv:1705.07761).
 Variant: radius 2, standard deviation 0.1. A sample is good within three standard deviations (0.3) of its nearest
-    centre; a mode is covered when it has at least a fifth of its fair share of all samples as good ones, not merely one.
+    centre; a mode is covered when it has at least a fifth of its fair share of samples as good ones, not merely one.
 Not handled: whether a covered mode has the right spread or the right share.
 
 Worked example: 16 samples, all of them exactly on centre 0: every one is good (quality 1), one mode is covered. The
-    fair share is 16/8 = 2, a fifth of it 0.4, so one sample would have been enough. 16 samples at the origin, the mean of
-    the data: none is within 0.3 of a centre at distance 2, quality 0, no mode.
+    fair share is 16/8 = 2, a fifth of it 0.4, so one sample would have been enough. 16 samples at the origin, the mean
+    of the data: none is within 0.3 of a centre at distance 2, quality 0, no mode.
 """
 
 import math

@@ -6,12 +6,13 @@ Variant: in one dimension, from sorted samples or cumulative sums; Euclidean cos
 Not handled: exact transport in several dimensions. A lower bound is used there: every sample has to be carried at least
     to the nearest sample of the other set.
 
-Worked example: mass at 0, 0 and at 3, 5. Sorted pairs (0, 3), (0, 5): mean distance 4. Both distances grow by 1 when the
-    second set moves by 1 to the right, so the slope in its position is 1. The Jensen-Shannon divergence of the two is log 2
-    before and after.
+Worked example: mass at 0, 0 and at 3, 5. Sorted pairs (0, 3), (0, 5): mean distance 4. Both grow by 1 when the
+    second set moves by 1 to the right, so the slope in its position is 1. The Jensen-Shannon divergence of the two is
+    log 2 before and after.
 """
 
 import math
+from itertools import pairwise
 
 import torch
 from matplotlib.axes import Axes
@@ -70,7 +71,7 @@ def slope_survives_disjoint_supports() -> Evidence:
     """
     jsd, w1 = zip(*(distances_at(shift) for shift in range(4, 33)), strict=True)
     flat = max(abs(x - math.log(2)) for x in jsd)
-    growth = max(abs(b - a - 1) for a, b in zip(w1, w1[1:], strict=False))
+    growth = max(abs(b - a - 1) for a, b in pairwise(w1))
     data = torch.randn(50, dtype=torch.float64)
 
     def distance(shift: Tensor) -> Tensor:
@@ -98,7 +99,7 @@ def batches_overestimate(dimensions: int = 100, count: int = 256) -> Evidence:
 
 
 def best_clipped_value(shift: Tensor, limit: float) -> float:
-    """Best value of a linear critic with weights in [-limit, limit], between a point set and the same set moved by `shift`.
+    """Best value of a linear critic with weights in [-limit, limit], between a set and the same set moved by `shift`.
 
     The best weights sit in the corner that `shift` points to: limit times the sum of its absolute values.
     """

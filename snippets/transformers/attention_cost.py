@@ -107,16 +107,17 @@ def reads_counted(query_heads: int = 8, kv_heads: int = 2, head_dim: int = 4, co
 def mixers(tokens: int = 8192, width: int = 4096, head_dim: int = 128, window: int = 1024) -> list[dict[str, str]]:
     """Table: four ways to mix 8192 tokens in one layer 4096 wide, after table 1 of Vaswani et al.
 
-    Operations of the mixing alone, causal (half of all pairs); numbers that decoding keeps a layer.
+    Operations of the mixing alone, causal (half of all pairs); numbers that decoding keeps a layer. Linear attention
+    needs its few operations and runs in parallel by a scan over the states, whose depth is the logarithm of the length.
     """
     pairs = score_evaluations(tokens)
     windowed = sum(min(t, window) for t in range(1, tokens + 1))
     state = width * head_dim
 
-    def row(name: str, steps: int, path: str, operations: int, kept: int) -> dict[str, str]:
+    def row(name: str, steps: int | str, path: str, operations: int, kept: int) -> dict[str, str]:
         return {
             "Layer": name,
-            "Steps in training": f"{steps:,}",
+            "Steps in training": steps if isinstance(steps, str) else f"{steps:,}",
             "Longest path": path,
             "GFLOPs": f"{operations / 1e9:,.0f}",
             "Numbers kept to decode": f"{kept:,}",
@@ -126,7 +127,13 @@ def mixers(tokens: int = 8192, width: int = 4096, head_dim: int = 128, window: i
         row("Recurrent, one matrix", tokens, "n", 2 * tokens * width**2, width),
         row("Causal attention", 1, "1", 4 * pairs * width, 2 * tokens * width),
         row(f"Window of {window}", 1, "n/w layers", 4 * windowed * width, 2 * window * width),
-        row("Linear attention (state)", 1, "through the state", 4 * tokens * state, state),
+        row(
+            "Linear attention (state)",
+            f"{(tokens - 1).bit_length()} (scan)",
+            "through the state",
+            4 * tokens * state,
+            state,
+        ),
     ]
 
 

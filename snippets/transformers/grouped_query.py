@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from snippets.evidence import Evidence
 from snippets.serving.kv_cache import GIB, gib
@@ -101,6 +102,23 @@ def keys_are_not_copied(heads: int = 16, kv_heads: int = 2, tokens: int = 96, d_
     return Evidence(
         holds=0 < largest.elements <= k.numel(),
         measured={"elements of the largest tensor": largest.elements, "elements of the keys": k.numel()},
+    )
+
+
+def sharing_saves_no_arithmetic(heads: int = 8, tokens: int = 24, d_head: int = 16) -> Evidence:
+    """FLOPs of the matrix products with 8, 4, 2 and 1 KV heads: the same 4 x heads x tokens^2 x d_head.
+
+    Every query still meets every key that its group reads. A version that is cheaper has left queries or keys out.
+    """
+    q, flops = torch.randn(heads, tokens, d_head), []
+    for kv_heads in (8, 4, 2, 1):
+        k, v = torch.randn(kv_heads, tokens, d_head), torch.randn(kv_heads, tokens, d_head)
+        with FlopCounterMode(display=False) as counter:
+            grouped_query(q, k, v)
+        flops.append(counter.get_total_flops())
+    return Evidence(
+        holds=set(flops) == {4 * heads * tokens**2 * d_head},
+        measured={"FLOPs with 8 KV heads": flops[0], "with 1": flops[-1]},
     )
 
 

@@ -1,4 +1,4 @@
-r"""A softmax whose logits are large picks one key and passes no gradient on: why attention keeps its logits near 1.
+r"""A softmax whose logits are large picks few keys and passes no gradient to the rest: why attention scales its logits.
 
     dp_i / dz_j = p_i (delta_ij - p_j),   the Jacobian  diag(p) - p p^T
 
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from snippets.derivation import Steps, proved, step
 from snippets.evidence import Evidence, proof
-from snippets.transformers.attention import weights
+from snippets.transformers.attention import attention, weights
 
 
 def softmax_jacobian(p: Tensor) -> Tensor:
@@ -28,6 +28,15 @@ def softmax_jacobian(p: Tensor) -> Tensor:
     p: (..., keys)   Returns (..., keys, keys).
     """
     return torch.diag_embed(p) - p.unsqueeze(-1) * p.unsqueeze(-2)
+
+
+def jacobian_norm(p: Tensor) -> Tensor:
+    """Frobenius norm of diag(p) - p p^T without building it: sum p^2 - 2 sum p^3 + (sum p^2)^2, and its root.
+
+    p: (..., keys)   Returns (...).
+    """
+    squares = p.square().sum(-1)
+    return (squares - 2 * p.pow(3).sum(-1) + squares.square()).clamp(min=0).sqrt()
 
 
 def keys_in_use(p: Tensor) -> Tensor:
@@ -89,16 +98,27 @@ def weights_collapse_without_scale(d_k: int = 512, keys: int = 64) -> Evidence:
     )
 
 
-def saturated_softmax_passes_no_gradient(d_k: int = 512, keys: int = 64) -> Evidence:
-    """Size of the softmax's Jacobian with the scale and without: the median over queries falls at least tenfold.
+def losing_keys_get_no_gradient(d_k: int = 128, keys: int = 1024) -> Evidence:
+    """Gradient that attention passes to a key: without the scale (by longer queries) at least eight orders smaller.
 
-    Norms below 1e-300 count as that, so that the ratio stays finite.
+    The median over 16 queries and all keys counts: a key's gradient is proportional to its weight, so that a key that
+    lost gets next to none. The softmax's Jacobian as a whole (its norm, the median over 512 queries) is larger without
+    the scale, as the few keys that still compete get more.
     """
-    q, k = torch.randn(16, 32, d_k).double(), torch.randn(16, keys, d_k).double()
-    scaled, bare = (softmax_jacobian(weights(x, k)).flatten(-2).norm(dim=-1).median() for x in (q, q * math.sqrt(d_k)))
-    fall = scaled.clamp(min=1e-300).log10().item() - bare.clamp(min=1e-300).log10().item()
-    alive = scaled.item() > 0.05
-    return Evidence(holds=alive and fall > 1, measured={"orders of magnitude lost": fall})
+    q, k, v = torch.randn(512, 1, d_k).double(), torch.randn(keys, d_k).double(), torch.randn(keys, 8).double()
+    sizes, norms = [], []
+    for x in (q, q * math.sqrt(d_k)):
+        own = k.expand(16, keys, d_k).clone().requires_grad_()
+        answer = attention(x[:16], own, v)
+        gradient = torch.autograd.grad(answer.sum(), own, allow_unused=True)[0] if answer.requires_grad else None
+        size = torch.zeros(()) if gradient is None else gradient.norm(dim=-1).median()
+        sizes.append(size.clamp(min=1e-300).log10().item())
+        norms.append(jacobian_norm(weights(x[:, 0], k)).median().clamp(min=1e-300).item())
+    fall = sizes[0] - sizes[1]
+    return Evidence(
+        holds=sizes[0] > -6 and fall > 8 and norms[1] > norms[0],
+        measured={"orders of magnitude lost": fall, "norm of the Jacobian, unscaled over scaled": norms[1] / norms[0]},
+    )
 
 
 def scale_keeps_the_ranking() -> Evidence:
@@ -117,10 +137,7 @@ def measure(d_k: int, keys: int = 1024, scaled: bool = True) -> tuple[float, flo
     generator = torch.Generator().manual_seed(d_k)
     q, k = (torch.randn(n, d_k, generator=generator, dtype=torch.float64) for n in (256, keys))
     p = weights(q if scaled else q * math.sqrt(d_k), k)
-    # Frobenius norm of diag(p) - p p^T without building it: sum p^2 - 2 sum p^3 + (sum p^2)^2.
-    squares = p.square().sum(-1)
-    norm = (squares - 2 * p.pow(3).sum(-1) + squares.square()).clamp(min=0).sqrt()
-    return keys_in_use(p).mean().item(), norm.median().item()
+    return keys_in_use(p).mean().item(), jacobian_norm(p).median().item()
 
 
 def by_width(keys: int = 1024) -> list[dict[str, str]]:
@@ -131,7 +148,7 @@ def by_width(keys: int = 1024) -> list[dict[str, str]]:
         rows.append(
             {
                 "d_k": f"{d_k}",
-                "Deviation of q·k": f"{math.sqrt(d_k):.1f}",
+                "Standard deviation of q·k": f"{math.sqrt(d_k):.1f}",
                 f"Keys in use of {keys}, unscaled": f"{bare:.1f}",
                 "with 1/√d_k": f"{scaled:.0f}",
             }

@@ -163,9 +163,9 @@ def draw_samples(axes: matplotlib.axes.Axes) -> None:
     x = data()
     vae = train(x, 1.0)
     with torch.no_grad():
-        samples = vae.decoder(torch.randn(300, 1))
+        samples = vae.decoder(torch.randn(200, 1))
     off = torch.cdist(samples, CENTRES).min(-1).values > 0.4
-    axes.scatter(x[:, 0], x[:, 1], s=8, color="C0", label="data")
+    axes.scatter(x[:100, 0], x[:100, 1], s=8, color="C0", label="data")
     axes.scatter(
         samples[~off][:, 0], samples[~off][:, 1], s=14, marker="x", color="C2", label="decoded draw from the prior"
     )

@@ -137,3 +137,18 @@ def test_opening_a_compiled_bank_loads_no_yaml_no_pydantic_no_torch(bank_folder:
         [sys.executable, "-c", code], cwd=source.ROOT, capture_output=True, text=True, env=os.environ, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_a_typing_error_in_a_slug_alone_finds_the_question(bank_folder: Path) -> None:
+    with pytest.raises(bank.UnknownQuestion, match="did you mean mine/scale"):
+        bank.open_bank(bank_folder).entry("scael")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere platformdirs is asked")
+def test_the_cache_lies_where_platformdirs_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from platformdirs import user_cache_path
+
+    monkeypatch.delenv("QUIZ_CACHE", raising=False)
+    for place in ("", "relative", str(tmp_path)):
+        monkeypatch.setenv("XDG_CACHE_HOME", place)
+        assert next(bank.cache_folders()) == user_cache_path("executable-answers")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa import model
+from qa import bank, model
 from qa.practice import draw
 from qa.practice.events import Studied
 from qa.practice.memory import Memory, recall
@@ -31,9 +31,12 @@ questions = st.lists(st.integers(1, 5), min_size=1, max_size=30).map(
 unit = st.floats(0, 1, exclude_max=True)
 
 
-def test_weights_are_those_of_the_model() -> None:
-    assert draw.DRAW_WEIGHT == model.DRAW_WEIGHT
-    assert set(draw.ASKED) == set(model.DRAW_WEIGHT)
+def test_every_priority_has_a_weight_and_a_word() -> None:
+    priority = model.Question.model_json_schema()["properties"]["priority"]
+    every = set(range(priority["minimum"], priority["maximum"] + 1))
+    assert set(bank.DRAW_WEIGHT) == every
+    assert set(draw.ASKED) == every
+    assert sorted(bank.DRAW_WEIGHT.values(), reverse=True) == [bank.DRAW_WEIGHT[p] for p in sorted(every)]
 
 
 def test_a_weight_by_hand() -> None:

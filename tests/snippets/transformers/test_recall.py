@@ -10,7 +10,9 @@ from matplotlib.figure import Figure
 from snippets.transformers.recall import (
     attention_recalls_what_a_state_blurs,
     draw_recall,
+    even_the_best_state_blurs,
     interference,
+    least_error,
     read_state,
     relative_errors,
 )
@@ -49,6 +51,15 @@ def test_interference_predicts_the_error(pairs: int, d_k: int) -> None:
     assert looked_up < read / 10
 
 
+@pytest.mark.parametrize(("pairs", "d_k"), [(8, 8), (13, 7), (300, 20)])
+def test_no_state_does_better_than_least_squares(pairs: int, d_k: int) -> None:
+    """What is left after projecting random values off the keys' column space: n - d_k of n directions."""
+    keys, values = torch.randn(pairs, d_k).double(), torch.randn(pairs, 400).double()
+    basis, _ = torch.linalg.qr(keys)
+    left = (values - basis @ (basis.mT @ values)).norm() / values.norm()
+    assert left.item() == pytest.approx(least_error(pairs, d_k), abs=0.05)
+
+
 def test_one_pair_is_read_back_exactly() -> None:
     assert relative_errors(1, 8) == pytest.approx((0, 0), abs=1e-12)
 
@@ -63,3 +74,4 @@ def test_the_figure_shows_both() -> None:
 
 def test_the_check_holds() -> None:
     assert attention_recalls_what_a_state_blurs().holds
+    assert even_the_best_state_blurs().holds

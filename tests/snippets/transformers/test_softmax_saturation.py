@@ -17,8 +17,8 @@ from snippets.transformers.softmax_saturation import (
     jacobian_is_proved,
     jacobian_matches_autograd,
     keys_in_use,
+    losing_keys_get_no_gradient,
     measure,
-    saturated_softmax_passes_no_gradient,
     scale_keeps_the_ranking,
     softmax_jacobian,
     weights_collapse_without_scale,
@@ -86,7 +86,7 @@ def test_every_step_is_proved_and_a_wrong_one_is_not(name: str) -> None:
 def test_the_table_has_widths_and_what_becomes_of_them() -> None:
     rows = by_width(keys=64)
     assert [row["d_k"] for row in rows] == ["16", "64", "128", "256", "512"]
-    assert [float(row["Deviation of q·k"]) for row in rows] == pytest.approx([4, 8, 11.3, 16, 22.6])
+    assert [float(row["Standard deviation of q·k"]) for row in rows] == pytest.approx([4, 8, 11.3, 16, 22.6])
     bare = [float(row["Keys in use of 64, unscaled"]) for row in rows]
     assert bare == sorted(bare, reverse=True)
     assert all(35 < float(row["with 1/√d_k"]) < 45 for row in rows)
@@ -102,4 +102,4 @@ def test_the_figure_shows_both() -> None:
 
 def test_the_checks_hold() -> None:
     checks = (jacobian_is_proved, jacobian_matches_autograd, weights_collapse_without_scale)
-    assert all(check().holds for check in (*checks, saturated_softmax_passes_no_gradient, scale_keeps_the_ranking))
+    assert all(check().holds for check in (*checks, losing_keys_get_no_gradient, scale_keeps_the_ranking))
