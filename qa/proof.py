@@ -3,6 +3,7 @@
 Evidence is keyed by the source that made it, so what is stale is known without torch, and only that is run again.
 """
 
+import ast
 import hashlib
 import json
 import math
@@ -106,26 +107,36 @@ def _task(
     options: dict[str, Any] | None = None,
 ) -> Task:
     task = Task(id, section, name, kind, ref, "", limit, with_ or {}, options or {})
-    made_by = {"figure": "figure.py"}.get(kind, "worker.py")
-    return replace(
-        task, key=_digest(source.fingerprint(ref.partition(":")[0]), _own(made_by), kind, name, ref, with_, options)
-    )
+    source_of_check = source.fingerprint(ref.partition(":")[0])
+    # how a figure looks is ours to change, too; how a number is run and formatted is in the options
+    style = _own("figure.py") if kind == "figure" else ""
+    return replace(task, key=_digest(source_of_check, style, kind, name, ref, with_, options))
 
 
 def mistake_tasks(id: str, question: model.Question, checks: Iterable[str] | None = None) -> list[Task]:
-    """Return each claim's check against each mistake; `name` is the check's call, the key that of its whole row."""
-    wrong = mistakes.of_question(question)
+    """Return each claim's check against each mistake that it can see; the key is that of the check's whole row.
+
+    A mistake in a function that the check does not call cannot change what it finds; which it calls is known from the
+    evidence, once the check was run.
+    """
+    wrong, known = mistakes.of_question(question), evidence(id).get("checks", {})
     found = {}
     for check in _checks(id, question):
         if check.name in {call(c.check, c.with_) for c in question.claims} and (checks is None or check.name in checks):
-            reached = source.closure(check.ref.partition(":")[0])
-            key = _digest(check.key, _own("mistakes.py"), [_mistake_key(m) for m in wrong])
+            modules, last = source.closure(check.ref.partition(":")[0]), known.get(check.name, {})
+            reached = last.get("reached") if last.get("key") == check.key else None
+            key = _digest(check.key, [_mistake_key(m) for m in wrong])
             found[check.name] = [
                 replace(check, section="mistakes", kind="mistake", key=key, mistake=m)
                 for m in wrong
-                if m.ref.partition(":")[0] in reached
+                if m.ref.partition(":")[0] in modules and (reached is None or _is_reached(m.ref, reached))
             ]
     return [task for row in found.values() for task in row]
+
+
+def _is_reached(ref: str, reached: list[str]) -> bool:
+    is_class = isinstance(source.find(ref).node, ast.ClassDef)
+    return is_class or ref in reached
 
 
 def _mistake_key(mistake: Mistaken) -> list[str]:
@@ -257,7 +268,8 @@ def keep(outcomes: Iterable[Outcome]) -> None:
                 write(path_of(id).parent / result["file"], result.pop("svg"))
             old = section.get(task.name, {})
             same = bool(old) and not agree(old, result) and ("file" not in result or old.get("key") == task.key)
-            section[task.name] = {**old, "key": task.key} if same else {"key": task.key, **result, "made": made}
+            fresh = {"key": task.key, **({"reached": result["reached"]} if "reached" in result else {})}
+            section[task.name] = {**old, **fresh} if same else {"key": task.key, **result, "made": made}
         _save(id, file)
 
 

@@ -9,8 +9,10 @@ import resource
 import sys
 import time
 import traceback
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
+from types import CodeType, FrameType
 from typing import Any
 
 from qa.mistakes import Mistaken
@@ -88,10 +90,30 @@ def seed(number: int) -> None:
 def check(function: Any, task: Task) -> dict[str, Any]:
     from snippets.evidence import Evidence
 
-    found = function(**task.with_)
+    with reaching() as reached:
+        found = function(**task.with_)
     if not isinstance(found, Evidence):
         raise TypeError(f"{task.ref} returned {type(found).__name__}, not Evidence")
-    return {"holds": found.holds, "measured": dict(found.measured), "rel": found.rel}
+    return {"holds": found.holds, "measured": dict(found.measured), "rel": found.rel, "reached": sorted(reached)}
+
+
+@contextlib.contextmanager
+def reaching() -> Iterator[set[str]]:
+    """Note which functions of the snippets are called: a mistake in any other cannot change what a check finds."""
+    codes: dict[CodeType, str] = {}
+    reached: set[str] = set()
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code not in codes:
+            codes[frame.f_code] = module = str(frame.f_globals.get("__name__", ""))
+            if module.startswith("snippets.") and module.count(".") > 1 and "<" not in frame.f_code.co_qualname:
+                reached.add(f"{module}:{frame.f_code.co_qualname}")
+
+    sys.setprofile(note)
+    try:
+        yield reached
+    finally:
+        sys.setprofile(None)
 
 
 def value(function: Any, task: Task) -> dict[str, Any]:

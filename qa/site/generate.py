@@ -179,14 +179,16 @@ def _uses(loaded: Loaded, evidence: Mapping[str, Mapping[str, Any]]) -> dict[str
 
 
 def _specimen(ids: list[str], uses: Mapping[str, list[pages.Use]]) -> pages.Use | None:
-    """Return a claim of the likeliest question that has one which holds, measured a number, and rejected a mistake."""
-    shown = [
-        use
-        for mine in uses.values()
-        for use in mine
-        if use.says and use.rejected and any(type(v) in (int, float) for v in use.found.get("measured", {}).values())
-    ]
-    return min((use for use in shown if use.found["holds"]), key=lambda use: ids.index(use.id), default=None)
+    """Return a claim of the likeliest question: one that holds, measured a fraction, and rejected a mistake."""
+
+    def tells(use: pages.Use) -> bool:
+        first = next(iter(use.found.get("measured", {}).values()), None)
+        return (
+            bool(use.says and use.rejected and use.found["holds"]) and isinstance(first, float) and 0.01 < first < 1e4
+        )
+
+    shown = [use for mine in uses.values() for use in mine if tells(use)]
+    return min(shown, key=lambda use: ids.index(use.id), default=None)
 
 
 KINDS = ("code", "value", "formula", "figure", "table")

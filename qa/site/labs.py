@@ -1,7 +1,9 @@
 """Executed notebooks: their formulas to MathML, and mkdocs-jupyter's page of them without its scripts and styles."""
 
+import atexit
 import json
 import re
+import shutil
 import tempfile
 from collections.abc import Mapping
 from functools import lru_cache
@@ -75,4 +77,6 @@ def _output(output: dict[str, Any]) -> Formula | None:
 
 @lru_cache(maxsize=1)
 def _folder() -> Path:
-    return Path(tempfile.mkdtemp(prefix="executable-answers-"))
+    folder = Path(tempfile.mkdtemp(prefix="executable-answers-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder

@@ -95,6 +95,7 @@ def _mended(markup: str) -> str:
     if math.attrib.pop("display", "inline") == "block":
         math.set("display", "block")
     _space_names(math)
+    _calm_brackets(math)
     return _serialised(math)
 
 
@@ -109,11 +110,28 @@ def _space_names(row: ElementTree.Element) -> None:
         before = children[-1] if children else None
         if before is not None and (
             (_is_name(before) and not _opens(child) and not _is_operator(child))
-            or (_is_name(child) and not _opens(before) and not _is_operator(before))
+            or (_is_name(child) and not (before.tag == "mo" and _opens(before)) and not _is_operator(before))
         ):
             children.append(ElementTree.Element("mspace", width=_THIN))
         children.append(child)
     row[:] = children
+
+
+def _calm_brackets(row: ElementTree.Element) -> None:
+    r"""Let brackets around what is no higher than a line be plain: SymPy writes q{\left(x \right)}, and means q(x)."""
+    for child in row:
+        _calm_brackets(child)
+    if len(row) > 1 and row[0].get("stretchy") == row[-1].get("stretchy") == "true" and all(map(_is_low, row[1:-1])):
+        row[0].set("stretchy", "false")
+        row[-1].set("stretchy", "false")
+
+
+def _is_low(element: ElementTree.Element) -> bool:
+    if element.tag in ("msub", "msup", "msubsup"):
+        return all(child.tag in ("mi", "mn") for child in element)
+    if element.tag == "mrow":
+        return all(map(_is_low, element))
+    return element.tag in ("mi", "mn", "mtext", "mspace") or (element.tag == "mo" and (element.text or "") not in "∑∏∫")
 
 
 def _is_name(element: ElementTree.Element) -> bool:

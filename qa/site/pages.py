@@ -19,6 +19,7 @@ from qa.site.render import (
     plain,
     prose,
     rejected_line,
+    sentence,
     shortened,
     typeset,
 )
@@ -98,19 +99,21 @@ def questions_page(entries: Sequence[Entry], topics: Mapping[str, model.Topic]) 
 
 
 def tags_page(entries: Sequence[Entry]) -> str:
-    """Return the page of tags, each with its questions."""
+    """Return the page of tags, each with its questions; tags that differ in their capitals alone are one."""
     tags: dict[str, list[Entry]] = {}
+    words: dict[str, str] = {}
     for entry in entries:
         for tag in entry.question.tags:
-            tags.setdefault(tag, []).append(entry)
-    meta = front_matter(title="Tags", description="Questions by what they touch.", search={"exclude": True})
-    index = " ".join(
-        f"[{plain(tag)} ({len(tags[tag])})](#{anchor(tag)}){{ .qa-tag }}" for tag in sorted(tags, key=str.lower)
+            words.setdefault(anchor(tag), tag)
+            tags.setdefault(anchor(tag), []).append(entry)
+    meta = front_matter(
+        title="Tags", description="Questions by what they touch.", search={"exclude": True}, hide=["toc"]
     )
+    index = " ".join(f"[{plain(words[tag])} ({len(tags[tag])})](#{tag}){{ .qa-tag }}" for tag in sorted(tags))
     sections = "\n\n".join(
-        f"## {plain(tag)} {{ #{anchor(tag)} }}\n\n"
+        f"## {plain(words[tag])} {{ #{tag} }}\n\n"
         + "\n".join(f"- [{typeset(e.question.question)}]({e.id}.md)" for e in tags[tag])
-        for tag in sorted(tags, key=str.lower)
+        for tag in sorted(tags)
     )
     return f"{meta}\n\n# Tags\n\n{index}\n{{: .qa-chips }}\n\n{sections}\n"
 
@@ -273,7 +276,7 @@ def _experiments(
         measured = ", ".join(f"{plain(key)} {number(value)}" for key, value in use.found.get("measured", {}).items())
         state = "Holds" if use.found.get("holds") else "Does not hold" if use.found else "Not proved yet"
         when = made([use.found])
-        lines = [f"**{state}:** {prose(use.says, math)}" + (f" Measured: {measured}." if measured else "")]
+        lines = [f"**{state}:** {sentence(use.says, math)}" + (f" Measured: {measured}." if measured else "")]
         if use.rejected:
             lines.append(rejected_line(use.rejected, math))
         lines.append(
@@ -342,9 +345,9 @@ def _specimen(use: Use | None, titles: Mapping[str, str], math: Mapping[Formula,
     return _wrapped(
         "qa-specimen",
         f"[{typeset(titles[use.id])}]({use.id}.md)\n{{: .qa-specimen-question }}\n\n"
-        f"**Claim**{{ .qa-label }} {prose(use.says, math)}\n\n"
+        f"**Claim**{{ .qa-label }} {sentence(use.says, math)}\n\n"
         f"**Measured**{{ .qa-label }} {plain(name)}: **{number(figure)}**\n{{: .qa-specimen-holds }}\n\n"
-        f"**Rejected**{{ .qa-label }} {prose(use.rejected[0], math)}\n{{: .qa-specimen-rejects }}",
+        f"**Rejected**{{ .qa-label }} {sentence(use.rejected[0], math)}\n{{: .qa-specimen-rejects }}",
     )
 
 

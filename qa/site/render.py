@@ -26,8 +26,12 @@ TRIED_ON_ALL = {"zeros": "zeros from", "first argument": "the first argument han
 """Mistakes that are tried on every function without being listed, as the evidence names them and as we do."""
 
 _MEANT = re.compile(r"([\\`*_{}\[\]#])")
+_HEADING = re.compile(r"^(#{1,5} )", re.MULTILINE)
+"""A heading inside an answer stands one level below that of the answer; answers hold no code of their own."""
+
 _ENTITIES = {ord(c): f"&#{ord(c)};" for c in "*_`[]{}|\\"}
-_SUBSCRIPT = re.compile(r"(?<![\w.])([^\W\d_])\\_(\w{1,4})(?![\w\\(])")
+_SUBSCRIPT = re.compile(r"(?<![\w.])([^\W\d_])\\_(\w{1,5})(?![\w\\(])")
+_LOWERED = re.compile(r"(?<![\w./-])([^\W\d_])_(\w{1,5})(?![\w(])")
 CASES = 12
 """How many lines of a drill's table a page shows at most."""
 
@@ -62,8 +66,7 @@ class Page:
         object.__setattr__(self, "shown", self.evidence.get("shown", {}))
 
     def prose(self, text: str) -> str:
-        """Markdown with its formulas as MathML."""
-        return prose(text, self.math)
+        return sentence(text, self.math)
 
 
 def render(page: Page) -> str:
@@ -98,10 +101,19 @@ def formulas(question: model.Question, evidence: Mapping[str, Any]) -> Iterator[
         yield from in_prose(_numbers_in_formulas(text, question, evidence))
     for mistake in question.mistakes:
         yield from in_prose(mistake.says)
+    for row in evidence.get("mistakes", {}).values():
+        for says in row["verdicts"]:
+            yield from in_prose(says)
     for name, shown in question.shows.items():
         if isinstance(shown, model.Formula):
             for step in _steps(shown, evidence.get("shown", {}).get(name, {})):
                 yield from (Formula(step["latex"], display) for display in (True, False))
+
+
+def sentence(text: str, math: Mapping[Formula, str]) -> str:
+    """A sentence or two of Markdown with its formulas as MathML, and x_t as it is meant."""
+    parts = re.split(r"(`[^`]*`|\$[^$]*\$)", text)
+    return prose("".join(p if n % 2 else _LOWERED.sub(r"\1<sub>\2</sub>", p) for n, p in enumerate(parts)), math)
 
 
 def prose(text: str, math: Mapping[Formula, str]) -> str:
@@ -243,13 +255,13 @@ def _question_link(page: Page, id: str) -> str:
 
 
 def _answer(page: Page) -> str:
-    text = page.prose(_numbers_in_formulas(page.question.answer, page.question, page.evidence))
+    text = prose(_numbers_in_formulas(page.question.answer, page.question, page.evidence), page.math)
 
     def inline(match: re.Match[str]) -> str:
         return _inline(page, match[1]) if match[1] in page.question.shows else match[0]
 
     lines = []
-    for line in text.splitlines():
+    for line in _HEADING.sub(r"#\1", text).splitlines():
         alone = model.PLACEHOLDER.fullmatch(line.strip())
         if alone and alone[1] in page.question.shows:
             indent = line[: len(line) - len(line.lstrip())]
@@ -456,7 +468,7 @@ def rejects(evidence: Mapping[str, Any], call: str) -> list[str]:
 
 def rejected_line(rejected: Iterable[str], math: Mapping[Formula, str]) -> str:
     """Return what was rejected as a paragraph, each with its cross."""
-    crossed = " ".join(f'<span class="qa-cross">{prose(each, math)}</span>' for each in rejected)
+    crossed = " ".join(f'<span class="qa-cross">{sentence(each, math)}</span>' for each in rejected)
     return f"Rejects {crossed}\n{{: .qa-rejects }}" if crossed else ""
 
 
@@ -576,12 +588,14 @@ def _number_drill(page: Page, drill: model.NumberDrill) -> str:
         return _drill(page.prose(drill.ask.format_map(_Blank())), "", _missing(page, drill.number.partition(":")[2]))
     first = table[0]
     varied = [key for key, values in drill.vary.items() if len(values) > 1]
-    rows = [{**{key: row["with"][key] for key in varied}, "answer": number(row["answer"])} for row in table[:CASES]]
+    rows = [
+        {**{key: row["with"].get(key, "?") for key in varied}, "answer": number(row["answer"])} for row in table[:CASES]
+    ]
     more = f"\n\n{len(table) - CASES} more in the quiz." if len(table) > CASES else ""
     answer = f"**{number(first['answer'])}** = {page.prose(drill.working)}, within {drill.tolerance:.0%}"
     others = f"\n\n{markdown_table(rows)}{more}" if len(table) > 1 and varied else ""
     computed = f"\n\nComputed by {snippet_link(drill.number)}\n{{: .qa-from }}"
-    return _drill(page.prose(drill.ask.format_map(first["with"])), "", answer + others + computed)
+    return _drill(page.prose(drill.ask.format_map(_Blank(first["with"]))), "", answer + others + computed)
 
 
 class _Blank(dict[str, str]):

@@ -21,10 +21,16 @@ from torch import Tensor
 from snippets.evidence import Evidence
 
 
+def covariance(x: Tensor) -> Tensor:
+    """Covariance of the features.  x: (samples, features)   Returns (features, features), also for one feature."""
+    centred = x - x.mean(0)
+    return centred.mT @ centred / len(x)
+
+
 def frechet_distance(x: Tensor, y: Tensor) -> float:
     """Fréchet distance of the Gaussians with the samples' means and covariances.  x, y: (samples, features)."""
     gap = (x.mean(0) - y.mean(0)).square().sum()
-    c1, c2 = x.mT.cov(correction=0), y.mT.cov(correction=0)
+    c1, c2 = covariance(x), covariance(y)
     root = torch.linalg.eigvals(c1 @ c2).real.clamp(min=0).sqrt().sum()
     return float(gap + c1.trace() + c2.trace() - 2 * root)
 
@@ -51,7 +57,7 @@ def four_points_look_like_a_gaussian() -> Evidence:
     """
     x = torch.randn(4096, 2).double()
     centred = x - x.mean(0)
-    white = centred @ torch.linalg.inv(torch.linalg.cholesky(centred.mT.cov(correction=0))).mT
+    white = centred @ torch.linalg.inv(torch.linalg.cholesky(covariance(x))).mT
     points = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]]).double().repeat(1024, 1)
     blind = abs(frechet_distance(white, points)) < 1e-6
     small, large = (frechet_distance(torch.randn(n, 64).double(), torch.randn(n, 64).double()) for n in (100, 2000))

@@ -48,8 +48,8 @@ def gradient_penalty(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
 
     real, fake: (batch, ...).   Returns a scalar. Gulrajani et al. 2017, equation 3, without its factor of 10.
     """
-    slopes = input_slopes(critic, between(real, fake))
-    return (slopes.norm(dim=1) - 1).square().mean()
+    norms: Tensor = torch.linalg.vector_norm(input_slopes(critic, between(real, fake)), dim=1)
+    return (norms - 1).square().mean()
 
 
 def gradient_penalty_spec(critic: Critic, real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:

@@ -129,10 +129,14 @@ def punishments_differ() -> Evidence:
     )
 
 
-def nats_of_a_missed_mode(distance: float, reverse: bool) -> float:
-    """Divergence between the target with modes at plus and minus `distance` and a q that is only one of the modes."""
+def nats_of_a_missed_mode(distance: float, direction: str) -> float:
+    """Divergence between the target with modes at plus and minus `distance` and a q that is only one of the modes.
+
+    direction: "forward" for KL(p || q), "reverse" for KL(q || p).   Raises KeyError for anything else.
+    """
     target, q = log_target(GRID, distance), gaussian(distance, 1.0)
-    return (divergence(q, target) if reverse else divergence(target, q)).item()
+    first, second = {"forward": (target, q), "reverse": (q, target)}[direction]
+    return divergence(first, second).item()
 
 
 def fits() -> list[dict[str, str | float]]:

@@ -1,6 +1,7 @@
 """Proving: every way in which a task can end, what is written, and what makes evidence stale."""
 
 import json
+import resource
 import subprocess
 import sys
 import textwrap
@@ -165,7 +166,10 @@ def test_a_task_that_raises_hangs_or_dies_is_named_and_harms_no_other(house: Hou
     assert found["hangs"][:2] == ["hangs", "hangs"]
     assert found["wrong"][:2] == ["done", "rejects"]
     assert found["prints"][:2] == ["done", "passes"]
-    assert found["right"][2] == "{'holds': True, 'measured': {'twice three': 6.0}, 'rel': 0.001}"
+    assert found["right"][2] == (
+        "{'holds': True, 'measured': {'twice three': 6.0}, 'rel': 0.001, "
+        "'reached': ['snippets.madeup.checks:right', 'snippets.madeup.checks:twice']}"
+    )
 
 
 def test_prove_writes_evidence_and_then_has_nothing_to_do(house: House) -> None:
@@ -264,10 +268,15 @@ def test_what_a_question_no_longer_has_is_dropped_and_orphans_are_named(house: H
     assert "gone.json: belongs to no question" in house.qa("lint").stdout
 
 
-def test_with_nothing_stale_prove_is_quick_and_loads_no_torch() -> None:
+def test_with_nothing_stale_prove_is_quick_and_loads_no_torch(house: House) -> None:
+    assert house.qa("prove").returncode == 0
     code = "import sys; from qa.__main__ import main; main(['prove']); print({'torch', 'sympy'} & {*sys.modules})"
-    done = subprocess.run([sys.executable, "-c", code], cwd=HOUSE, capture_output=True, text=True, check=False)
-    assert done.stdout.splitlines()[-1] == "set()", done.stderr
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    out = house.python(code)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert "0 run; 0 mistakes" in out
+    assert out.splitlines()[-1] == "set()"
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 2
 
 
 def test_an_unknown_id_is_a_usage_error(house: House) -> None:
@@ -359,3 +368,17 @@ def test_an_unfinished_question_of_somebody_else_keeps_nobody_from_proving(house
     assert "1 problems elsewhere" in done.stderr
     assert house.qa("prove", "practice/other").returncode == 1, "but its own"
     assert house.qa("prove").returncode == 1
+
+
+def test_a_mistake_that_a_check_does_not_reach_is_not_tried(house: House) -> None:
+    house.change(
+        house.question,
+        "key_points:",
+        '  - {in: "snippets.madeup.checks:rows", says: Unseen., replace: [{this: "8.0", by: "9.0"}]}\nkey_points:',
+    )
+    assert house.qa("prove").returncode == 0
+    verdicts = json.loads(house.evidence.read_text())["mistakes"]["snippets.madeup.checks:right"]["verdicts"]
+    assert "Thrice." in verdicts
+    assert "Unseen." not in verdicts
+    assert "zeros: snippets.madeup.checks:rows" not in verdicts
+    assert house.qa("lint").returncode == 0, "and its absence is not stale evidence"

@@ -55,6 +55,8 @@ def shown(latex: str) -> str:
         (r"\min_G \max_D V", "minG_maxD_V"),
         (r"f(x) \log y", "f(x)_log_y"),
         (r"\sin^2 x", "sin2_x"),
+        (r"q{\left(x \right)} \log{\left(y \right)}", "q(x)_log(y)"),
+        (r"(\log x)", "(log_x)"),
     ],
 )
 def test_names_of_functions_keep_their_distance(latex: str, text: str) -> None:
@@ -66,6 +68,21 @@ def test_what_is_shown_is_mathml_without_tex() -> None:
     assert display.startswith('<math display="block">')
     assert "annotation" not in display
     assert [e.tag for e in ElementTree.fromstring(display).iter() if e.tag != "mrow"][1:3] == ["mfrac", "mn"]
+
+
+@pytest.mark.parametrize(
+    ("latex", "stretchy"),
+    [
+        (r"q{\left(x \right)}", "false"),
+        (r"\left(\mu_{1} - \mu_{2}\right)", "false"),
+        (r"\left(\frac{a}{b}\right)", "true"),
+        (r"\left(\sum_i x_i\right)", "true"),
+        (r"\left(x^{\frac{1}{2}}\right)", "true"),
+    ],
+)
+def test_brackets_are_as_high_as_what_they_hold(latex: str, stretchy: str) -> None:
+    math = ElementTree.fromstring(mathml.convert([Formula(latex)])[Formula(latex)])
+    assert [e.get("stretchy") for e in math.iter("mo") if e.text in ("(", ")")] == [stretchy] * 2
 
 
 def test_many_formulas_keep_their_order() -> None:

@@ -103,6 +103,12 @@ def test_code_is_the_tested_source(text: str) -> None:
     assert "(../snippets/transformers/attention.md#attention)" in text
 
 
+def test_headings_of_an_answer_stand_below_its_own() -> None:
+    text = render.render(page(answer="One.\n\n## Two\n\n### Three\n\n#hash {{ attention }}"))
+    assert re.findall(r"^#+ ?T.*$", text, re.MULTILINE)[:3] == ["## The whole answer", "### Two", "#### Three"]
+    assert "\n#hash " in text
+
+
 def test_money_and_code_are_no_formulas(text: str) -> None:
     assert "A price of $0.15 to $0.60 a million tokens does not notice it; `$x$` is code." in text
 
@@ -154,6 +160,20 @@ def test_a_claim_that_fails_or_was_not_proved_says_so() -> None:
     assert "**0 of 2 hold.**" in found
     assert "**Does not hold**" in found
     assert "**Not proved yet**" in found
+
+
+def test_evidence_of_an_older_question_still_makes_a_page() -> None:
+    drill = {**made_up.QUESTIONS[made_up.SCALING]["drills"][1], "vary": {"heads": [1, 2]}, "ask": "And {heads} heads?"}
+    shows = {**made_up.QUESTIONS[made_up.SCALING]["shows"], "std": {"table": "snippets.transformers.attention:weights"}}
+    text = render.render(page(drills=[drill], shows=shows))
+    assert "And (heads) heads?" in section(text, "Practise")
+    assert 'class="qa-missing">std' in text
+
+
+def test_a_sentence_has_its_subscripts_and_keeps_its_code() -> None:
+    said = page().prose("Divide by √d_k, not `d_k`; $d_k$ and head_dim stay, d_model too, and _this_ is emphasis.")
+    assert said.startswith("Divide by √d<sub>k</sub>, not `d_k`; <span")
+    assert said.endswith("</span> and head_dim stay, d<sub>model</sub> too, and _this_ is emphasis.")
 
 
 @pytest.mark.parametrize("name", ["std", "variance", "sum", "spread", "widths"])

@@ -110,4 +110,4 @@ def test_the_figure_shows_one_half_where_the_densities_cross() -> None:
     real, fake, best = (np.asarray(line.get_ydata()) for line in axes.get_lines())
     crossing = np.argmin(np.abs(real - fake) + (best < 0.05) + (best > 0.95))
     assert best[crossing] == pytest.approx(0.5, abs=0.05)
-    assert np.trapezoid(real, axes.get_lines()[0].get_xdata()) == pytest.approx(1, abs=1e-3)
+    assert np.trapezoid(real, np.asarray(axes.get_lines()[0].get_xdata())) == pytest.approx(1, abs=1e-3)
