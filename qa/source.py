@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import os
 import textwrap
 from dataclasses import dataclass
 from functools import cache
@@ -85,8 +86,8 @@ class Module:
 
 def module_path(name: str) -> Path | None:
     """Return the file of a module under snippets/ or tests/, or None where there is none."""
-    stem = ROOT.joinpath(*name.split("."))
-    return next((p for p in (stem.with_suffix(".py"), stem / "__init__.py") if p.is_file()), None)
+    stem = os.path.join(ROOT, *name.split("."))
+    return next((Path(p) for p in (f"{stem}.py", f"{stem}/__init__.py") if os.path.isfile(p)), None)
 
 
 @cache
@@ -147,15 +148,16 @@ def _kind(node: Definition) -> str:
 def imported(name: str) -> list[str]:
     """Return the modules of ours that a module imports, by their names; also inside functions, relative or not."""
     is_package = (module_path(name) or Path()).name == "__init__.py"
-    return _imports(module(name).tree, name.split(".") if is_package else name.split(".")[:-1])
+    return _imports(module(name).tree, tuple(name.split(".") if is_package else name.split(".")[:-1]))
 
 
 def imports_of(text: str) -> list[str]:
     """Return the modules of ours that a script imports."""
-    return _imports(ast.parse(text), [])
+    return _imports(ast.parse(text), ())
 
 
-def _imports(tree: ast.Module, package: list[str]) -> list[str]:
+@cache
+def _imports(tree: ast.Module, package: tuple[str, ...]) -> list[str]:
     found: list[str] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -163,7 +165,7 @@ def _imports(tree: ast.Module, package: list[str]) -> list[str]:
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
-                base = ".".join(package[: len(package) - node.level + 1] + ([base] if base else []))
+                base = ".".join([*package[: len(package) - node.level + 1], *([base] if base else [])])
             found += [base, *(f"{base}.{alias.name}" for alias in node.names)]
     return [name for name in found if name.split(".")[0] in ("snippets", "tests") and module_path(name)]
 

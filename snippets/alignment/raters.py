@@ -50,8 +50,8 @@ def count_wins(given: Tensor, seen: Tensor, items: int) -> Tensor:
 def comparisons_beat_ratings() -> Evidence:
     """Human raters of uneven strictness: 600 of them, two of eight items each, scored or just compared.
 
-    Both ways of asking see the same raters and noise. Levels spread by 6, qualities by 2: the averages are thrown off by
-    who happened to see what, while a comparison is made by one rater and the level cancels. Correlation with truth,
+    Both ways of asking see the same raters and noise. Levels spread by 6, qualities by 2: the averages are thrown off
+    by who saw what, while a comparison is made by one rater and the level cancels. Correlation with truth,
     mean of three panels: above 0.9 by comparisons, at least 0.05 more than by averages.
     """
     quality = torch.linspace(0, 2, 8, dtype=torch.float64)

@@ -2,12 +2,12 @@ r"""Over-optimisation: a learned reward is right where it was fitted; press hard
 
 Source: Gao et al., Scaling Laws for Reward Model Overoptimization, 2023 (arXiv:2210.10760), figure 1, for the shape;
 Stiennon et al., 2020 (arXiv:2009.01325), figure 5, for the same against human preference.
-Variant: 81 responses, four words each of fact, flattery and filler, enumerated; the reward model is linear in the counts
-and fitted on infinitely many comparisons of the reference's own samples, so its only fault is its shape.
+Variant: 81 responses, four words each of fact, flattery and filler, enumerated; the reward model is linear in the
+counts and fitted on infinitely many comparisons of the reference's own samples, so its only fault is its shape.
 Not handled: noise in the comparisons, reward models that are neural networks, length bias, ensembles.
 
-On paper: a little flattery pleases, more annoys: true reward 1.2 k - 0.5 k^2 + 0.2 facts. From none to one it gains 0.7,
-from one to two it loses 0.3. The reference rarely flatters twice, so a straight line through what raters saw points
+On paper: a little flattery pleases, more annoys: true reward 1.2 k - 0.5 k^2 + 0.2 facts. From none to one it gains
+0.7, from one to two it loses 0.3. The reference rarely flatters twice, so a straight line through what raters saw points
 up, and its maximum is four times flattery: 4.8 - 8 = -3.2.
 """
 
