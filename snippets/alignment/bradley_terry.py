@@ -57,7 +57,7 @@ def fit(wins: Tensor, steps: int = 50) -> Tensor:
     ridge = torch.ones(len(wins), len(wins), dtype=torch.float64) / len(wins)  # lifts the one flat direction only
     for _ in range(steps):
         slope: Tensor = torch.func.grad(expected_loss)(reward, wins)
-        curvature: Tensor = torch.func.hessian(expected_loss)(reward, wins)
+        curvature: Tensor = torch.func.jacrev(torch.func.grad(expected_loss))(reward, wins)
         step = torch.linalg.solve(curvature + ridge, slope)
         reward = reward - step / max(1.0, step.abs().max().item())
         reward = reward - reward.mean()

@@ -102,7 +102,7 @@ def ascent_reaches_the_closed_form() -> Evidence:
 
 
 def without_the_penalty_variety_dies() -> Evidence:
-    """RL fine-tuning does not spread the policy: five equal arms, rewards 0 to 1, beta = 0 against beta = 0.2.
+    """RL fine-tuning brings no exploration of its own: five equal arms, rewards 0 to 1, beta = 0 against beta = 0.2.
 
     Without the penalty ascent leaves less than 0.05 of log 5 = 1.609 nats, one response. With it the entropy is that
     of softmax(r / beta), to 1e-3: variety survives through the KL alone.

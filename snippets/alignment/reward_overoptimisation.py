@@ -7,8 +7,8 @@ counts and fitted on infinitely many comparisons of the reference's own samples,
 Not handled: noise in the comparisons, reward models that are neural networks, length bias, ensembles.
 
 On paper: a little flattery pleases, more annoys: true reward 1.2 k - 0.5 k^2 + 0.2 facts. From none to one it gains
-0.7, from one to two it loses 0.3. The reference rarely flatters twice, so a straight line through what raters saw points
-up, and its maximum is four times flattery: 4.8 - 8 = -3.2.
+0.7, from one to two it loses 0.3. The reference rarely flatters twice, so a straight line through what raters saw
+points up, and its maximum is four times flattery: 4.8 - 8 = -3.2.
 """
 
 from functools import cache
@@ -65,7 +65,7 @@ def reward_model(log_sampler: Tensor, *, curved: bool = False, steps: int = 15) 
     weight = torch.zeros(seen.shape[1], dtype=torch.float64)
     for _ in range(steps):
         slope: Tensor = torch.func.grad(lambda w: expected_loss(seen @ w, wins))(weight)
-        bend: Tensor = torch.func.hessian(lambda w: expected_loss(seen @ w, wins))(weight)
+        bend: Tensor = torch.func.jacrev(torch.func.grad(lambda w: expected_loss(seen @ w, wins)))(weight)
         weight = weight - torch.linalg.solve(bend, slope)
     learned = seen @ weight
     return learned - reference().exp() @ learned

@@ -86,5 +86,5 @@ def draw_orbits(axes: Axes) -> None:
         x, y = zip(*path(kind, 150), strict=True)
         axes.plot(x, y, "-", color=f"C{n}", label=kind)
     axes.plot([0], [0], "o", color="C2", label="equilibrium")
-    axes.set(xlabel="x", ylabel="y", aspect="equal")
+    axes.set(xlabel="x", ylabel="y", ylim=(-3, 5.5), aspect="equal")
     axes.legend(fontsize="small", loc="upper right")

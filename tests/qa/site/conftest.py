@@ -1,6 +1,5 @@
 """The made-up bank in the place of ours, and the site that is built from it."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -37,9 +36,9 @@ def in_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Loaded:
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site of the made-up bank, built once."""
     folder = tmp_path_factory.mktemp("site")
     with pytest.MonkeyPatch.context() as patch:
         put_in_place(patch, folder / "evidence", made_up.bank(4))
-        yield build_site(folder / "site")
+        return build_site(folder / "site")

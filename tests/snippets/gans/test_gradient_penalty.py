@@ -74,7 +74,8 @@ def test_its_gradient_in_the_weights() -> None:
 
     def of_weights(first: Tensor, second: Tensor) -> Tensor:
         slopes = input_slopes(lambda x: torch.tanh(x @ first) @ second, points)
-        return (torch.linalg.vector_norm(slopes, dim=1) - 1).square().mean()
+        norms: Tensor = torch.linalg.vector_norm(slopes, dim=1) - 1
+        return norms.square().mean()
 
     weights = (torch.randn(2, 4).double().requires_grad_(), torch.randn(4, 1).double().requires_grad_())
     assert torch.autograd.gradcheck(of_weights, weights)
