@@ -54,11 +54,10 @@ def fit(wins: Tensor, steps: int = 50) -> Tensor:
     if bool((compared.sum(0) == 0).any() or (compared.sum(1) == 0).any()):
         raise ValueError("a response won or lost all of its comparisons: its reward is infinite; add a prior or pairs")
     reward = torch.zeros(len(wins), dtype=torch.float64)
-    ridge = torch.ones(len(wins), len(wins), dtype=torch.float64) / len(wins)  # lifts the one flat direction only
     for _ in range(steps):
         slope: Tensor = torch.func.grad(expected_loss)(reward, wins)
         curvature: Tensor = torch.func.jacrev(torch.func.grad(expected_loss))(reward, wins)
-        step = torch.linalg.solve(curvature + ridge, slope)
+        step = torch.linalg.pinv(curvature, rtol=1e-10) @ slope  # flat along a common constant
         reward = reward - step / max(1.0, step.abs().max().item())
         reward = reward - reward.mean()
     return reward
@@ -67,7 +66,7 @@ def fit(wins: Tensor, steps: int = 50) -> Tensor:
 def correlation(a: Tensor, b: Tensor) -> float:
     """Pearson's correlation of two vectors; zero where one of them is constant."""
     a, b = a - a.mean(), b - b.mean()
-    return (a @ b / (a.norm() * b.norm()).clamp(min=1e-30)).item()
+    return float(a @ b / (a.norm() * b.norm()).clamp(min=1e-30))
 
 
 def pairs_recover_differences() -> Evidence:

@@ -68,7 +68,7 @@ def minimise(loss: Callable[[Tensor], Tensor], start: Tensor) -> Tensor:
         value.backward()  # type: ignore[no-untyped-call]
         return value
 
-    search.step(closure)  # type: ignore[arg-type]
+    search.step(closure)  # type: ignore[no-untyped-call]
     return at.detach()
 
 

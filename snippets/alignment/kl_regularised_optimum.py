@@ -45,7 +45,7 @@ def divergence(log_a: Tensor, log_b: Tensor) -> Tensor:
 
 def entropy(log_policy: Tensor) -> float:
     """Entropy in nats; a probability of zero adds nothing.   log_policy: (responses,)."""
-    return torch.special.entr(log_policy.exp()).sum().item()
+    return float(torch.special.entr(log_policy.exp()).sum())
 
 
 def ascend(log_ref: Tensor, reward: Tensor, beta: float, steps: int = 4000, rate: float = 1.0) -> Tensor:

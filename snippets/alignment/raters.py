@@ -32,7 +32,8 @@ def average_ratings(given: Tensor, seen: Tensor, items: int) -> Tensor:
     total, count = torch.zeros(2, items, dtype=torch.float64)
     total.index_add_(0, seen.flatten(), given.flatten())
     count.index_add_(0, seen.flatten(), torch.ones_like(given).flatten())
-    return total / count.clamp(min=1)
+    average: Tensor = total / count.clamp(min=1)
+    return average
 
 
 def count_wins(given: Tensor, seen: Tensor, items: int) -> Tensor:

@@ -40,13 +40,15 @@ def reference() -> Tensor:
     """Log-probabilities of the responses under the reference, which draws each word by itself.   Returns (81,)."""
     facts, flattery = counts().T
     fact, flatter, fill = torch.tensor(SHARES, dtype=torch.float64).log()
-    return facts * fact + flattery * flatter + (4 - facts - flattery) * fill
+    log_probability: Tensor = facts * fact + flattery * flatter + (4 - facts - flattery) * fill
+    return log_probability
 
 
 def true_reward() -> Tensor:
     """What the raters want: facts, and flattery in moderation.   Returns (81,)."""
     facts, flattery = counts().T
-    return 0.2 * facts + 1.2 * flattery - 0.5 * flattery.square()
+    reward: Tensor = 0.2 * facts + 1.2 * flattery - 0.5 * flattery.square()
+    return reward
 
 
 def features(*, curved: bool = False) -> Tensor:
@@ -63,10 +65,14 @@ def reward_model(log_sampler: Tensor, *, curved: bool = False, steps: int = 15) 
     seen, sampler = features(curved=curved), log_sampler.exp()
     wins = sampler[:, None] * sampler[None, :] * preferences(true_reward())
     weight = torch.zeros(seen.shape[1], dtype=torch.float64)
+
+    def loss(w: Tensor) -> Tensor:
+        return expected_loss(seen @ w, wins)
+
     for _ in range(steps):
-        slope: Tensor = torch.func.grad(lambda w: expected_loss(seen @ w, wins))(weight)
-        bend: Tensor = torch.func.jacrev(torch.func.grad(lambda w: expected_loss(seen @ w, wins)))(weight)
-        weight = weight - torch.linalg.solve(bend, slope)
+        slope: Tensor = torch.func.grad(loss)(weight)
+        bend: Tensor = torch.func.jacrev(torch.func.grad(loss))(weight)
+        weight = weight - torch.linalg.pinv(bend, rtol=1e-10) @ slope
     learned = seen @ weight
     return learned - reference().exp() @ learned
 

@@ -16,15 +16,20 @@ import math
 from collections.abc import Callable
 
 import matplotlib.axes
+import sympy
 import torch
+from sympy import Derivative, log
 from torch import Tensor
 
-from snippets.evidence import Evidence, trained
+from snippets.derivation import Steps, proved, step
+from snippets.evidence import Evidence, proof, trained
 from snippets.vaes.gaussian_kl import kl_to_standard_normal
 from snippets.vaes.kl_in_elbo import reconstruction
 
 Loss = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 """What is minimised: of data, decoder, and the means and log variances of the posteriors."""
+
+NATS = "so that the latent carries, on average"
 
 EIGENVALUES = (4.0, 1.0, 0.25)
 """Variances of the data along its principal directions."""
@@ -33,6 +38,43 @@ EIGENVALUES = (4.0, 1.0, 0.25)
 def kl_at_the_optimum(eigenvalue: float, noise: float, beta: float = 1.0) -> float:
     """Average KL, in nats, of the latent for a direction of the data with variance `eigenvalue`; noise is s^2."""
     return 0.5 * math.log(max(eigenvalue / (beta * noise), 1.0))
+
+
+def derive_optimum() -> Steps:
+    """KL of the latent for a direction of variance lambda: decoder weight w, W = w^2, decoder variance s^2.
+
+    The evidence of x = w z + noise is N(0, W + s^2); averaged over the data its log depends on W as the first step says.
+    """
+    variance, weight, std = sympy.symbols("lambda W s", positive=True)
+    noise = std**2
+    evidence = -(log(weight + noise) + variance / (weight + noise)) / 2
+    best = variance - noise
+    return {
+        "The evidence rises with W until W = lambda - s^2": step(
+            Derivative(evidence, weight), (variance - noise - weight) / (2 * (weight + noise) ** 2)
+        ),
+        "There the posterior has the variance": step(1 / (1 + best / noise), noise / variance),
+        "and its means vary over the data by the rest": step(best / variance, 1 - noise / variance),
+        NATS: step(
+            sympy.Mul(
+                sympy.Rational(1, 2),
+                sympy.Add(best / variance, noise / variance, -1, -log(noise / variance), evaluate=False),
+                evaluate=False,
+            ),
+            log(variance / noise) / 2,
+        ),
+    }
+
+
+@proof
+def optimum_is_proved() -> Evidence:
+    """Every step is proved, and the last one is what `kl_at_the_optimum` computes above the threshold."""
+    steps = derive_optimum()
+    results = [proved(equality) for equality in steps.values()]
+    symbols = sorted(steps[NATS].rhs.free_symbols, key=str)
+    values = dict(zip(symbols, (4.0, math.sqrt(0.5)), strict=True)) if len(symbols) == 2 else {}
+    off = abs(float(steps[NATS].rhs.subs(values)) - kl_at_the_optimum(4.0, 0.5))
+    return Evidence(holds=len(results) == 4 and all(results) and off < 1e-9, measured={"steps proved": sum(results)})
 
 
 def implied_noise_std(pixels: int) -> float:

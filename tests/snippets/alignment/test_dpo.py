@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -71,7 +72,7 @@ def test_no_steps_no_displacement() -> None:
 def test_figure_has_three_curves() -> None:
     axes = Figure().subplots()
     dpo_limits.draw_displacement(axes)
-    chosen, rejected, third = (line.get_ydata()[-1] for line in axes.lines)
+    chosen, rejected, third = (float(np.asarray(line.get_ydata())[-1]) for line in axes.lines)
     assert rejected < chosen < third
 
 

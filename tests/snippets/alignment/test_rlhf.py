@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -108,7 +109,7 @@ def test_the_straight_one_is_at_its_minimum() -> None:
 def test_figure_has_both_rewards() -> None:
     axes = Figure().subplots()
     toy.draw_sweep(axes)
-    learned, truth = (line.get_ydata() for line in axes.lines)
+    learned, truth = (np.asarray(line.get_ydata()) for line in axes.lines)
     assert learned[-1] > 0 > truth[-1]
     assert len(toy.table()) == 6
 

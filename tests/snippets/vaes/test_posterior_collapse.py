@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
+from snippets.derivation import proved, step
 from snippets.vaes.gaussian_kl import kl_to_standard_normal
 from snippets.vaes.kl_in_elbo import elbo
 from snippets.vaes.posterior_collapse import (
@@ -16,6 +17,7 @@ from snippets.vaes.posterior_collapse import (
     averaging_pixels_is_a_hidden_beta,
     beta_raises_the_threshold,
     data,
+    derive_optimum,
     draw_threshold,
     free_bits,
     free_bits_keep_every_latent_busy,
@@ -23,6 +25,7 @@ from snippets.vaes.posterior_collapse import (
     kl_at_the_optimum,
     kl_of_each_latent,
     objective,
+    optimum_is_proved,
     train,
     trained_and_exact,
     usual_code,
@@ -57,6 +60,16 @@ def test_a_grid_over_everything_finds_the_same_optimum(eigenvalue: float, beta: 
 def test_never_negative_and_beta_acts_like_noise(eigenvalue: float, noise: float, beta: float) -> None:
     assert kl_at_the_optimum(eigenvalue, noise, beta) >= 0
     assert kl_at_the_optimum(eigenvalue, noise, beta) == pytest.approx(kl_at_the_optimum(eigenvalue, noise * beta))
+
+
+def test_derivation_is_proved() -> None:
+    assert optimum_is_proved().holds
+
+
+@pytest.mark.parametrize("name", list(derive_optimum()))
+def test_no_step_survives_a_wrong_right_hand_side(name: str) -> None:
+    equality = derive_optimum()[name]
+    assert not proved(step(equality.lhs, 2 * equality.rhs))
 
 
 def test_data_has_exactly_the_covariance_asked_for() -> None:
