@@ -88,4 +88,4 @@ def draw_accuracy_by_sparsity(axes: Axes) -> None:
     )
     axes.axhline(majority(), color="C2", linestyle=":", label="most frequent digit")
     axes.set(xlabel="share of weights removed", ylabel="accuracy, held out", ylim=(0, 1.02))
-    axes.legend(frameon=False, loc="lower left")
+    axes.legend(frameon=False, loc="center left")

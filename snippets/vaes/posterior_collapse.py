@@ -43,7 +43,7 @@ def kl_at_the_optimum(eigenvalue: float, noise: float, beta: float = 1.0) -> flo
 def derive_optimum() -> Steps:
     """KL of the latent for a direction of variance lambda: decoder weight w, W = w^2, decoder variance s^2.
 
-    The evidence of x = w z + noise is N(0, W + s^2); averaged over the data its log depends on W as the first step says.
+    The evidence of x = w z + noise is N(0, W + s^2); the first step differentiates its log, averaged over the data.
     """
     variance, weight, std = sympy.symbols("lambda W s", positive=True)
     noise = std**2
