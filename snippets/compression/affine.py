@@ -82,7 +82,8 @@ def derive_noise() -> Steps:
         "An error uniform within half a step has variance": step(noise, s**2 / 12),
         "A signal uniform on [-a, a] has variance": step(signal, a**2 / 3),
         "With 2^b steps over that range, signal over noise is": step(
-            (a**2 / 3) / ((2 * a / 2**b) ** 2 / 12), sympy.Integer(4) ** b
+            sympy.Mul(a**2 / 3, sympy.Pow((2 * a / 2**b) ** 2 / 12, -1, evaluate=False), evaluate=False),
+            sympy.Integer(4) ** b,
         ),
         "In decibels": step(10 * sympy.log(sympy.Integer(4) ** b) / sympy.log(10), 20 * b * sympy.log(2, 10)),
     }

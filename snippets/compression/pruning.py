@@ -103,7 +103,7 @@ def a_pattern_costs_quality() -> Evidence:
     x, w = torch.randn(512, 256).double(), torch.randn(64, 256).double()
     free, pattern = output_error(w, magnitude_mask(w, 0.5), x), output_error(w, two_of_four_mask(w.abs()), x)
     return Evidence(
-        holds=pattern > 1.15 * free and free < 0.4,
+        holds=1.15 * free < pattern < 0.5 and free < 0.4,
         measured={"error, unstructured": free, "error, two of four": pattern},
     )
 
