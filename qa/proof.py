@@ -32,6 +32,9 @@ EVIDENCE = Path(__file__).parent / "evidence"
 SECONDS = {"fast": 2.0, "proof": 15.0, "trained": 15.0}
 """Core-seconds by kind of check; a test holds them to snippets.evidence, which cannot be imported here."""
 
+SEEDS = {"fast": 20, "proof": 1, "trained": 3}
+"""Seeds that a check of each kind has to hold for; the same test holds them."""
+
 Evidence = dict[str, Any]
 
 

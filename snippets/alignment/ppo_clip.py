@@ -125,4 +125,9 @@ def clip_holds_stale_samples() -> Evidence:
     advantage = reward - reward.mean()
     held, free = (improve(log_old, drawn, advantage, epochs=60, rate=0.5, epsilon=e) for e in (0.2, 1e9))
     near, far = (divergence(z.log_softmax(-1), log_old).item() for z in (held, free))
-    return Evidence(holds=1e-4 < near < 0.1 and far > 0.3, measured={"KL with the clip": near, "KL without": far})
+    ratio = (held.log_softmax(-1) - log_old).exp()
+    largest, smallest = ratio.max().item(), ratio.min().item()
+    return Evidence(
+        holds=1e-4 < near < 0.1 and far > 0.3 and (largest > 1.2 or smallest < 0.8),
+        measured={"KL with the clip": near, "KL without": far, "largest ratio": largest, "smallest ratio": smallest},
+    )

@@ -312,6 +312,7 @@ def test_when_two_results_agree(old: dict[str, Any], new: dict[str, Any], differ
 
 def test_the_limits_are_those_that_the_snippets_promise() -> None:
     assert proof.SECONDS == snippet_evidence.SECONDS
+    assert proof.SEEDS == snippet_evidence.SEEDS
 
 
 def luminance(colour: str) -> float:
