@@ -8,13 +8,34 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, register_random, settings
 
 if TYPE_CHECKING:
     import torch
 
 # Read by torch when it is imported, here or in a child process: with two workers on two cores more threads only wait.
 os.environ["OMP_NUM_THREADS"] = "1"
+
+
+class TorchRandom:
+    """Lets hypothesis give torch the same seed for every example, as it does for Python and NumPy."""
+
+    def seed(self, number: int) -> None:
+        if torch := sys.modules.get("torch"):
+            torch.manual_seed(number)
+
+    def getstate(self) -> Any:
+        torch = sys.modules.get("torch")
+        return torch.get_rng_state() if torch else None
+
+    def setstate(self, state: Any) -> None:
+        torch = sys.modules.get("torch")
+        if torch and state is not None:
+            torch.set_rng_state(state)
+
+
+TORCH_RANDOM = TorchRandom()  # hypothesis keeps no reference of its own
+register_random(TORCH_RANDOM)
 
 settings.register_profile(
     "executable-answers",
