@@ -42,7 +42,7 @@ build: $(VENV)/dev-ready
 
 # An empty -m undoes the one in pyproject.toml, so the slow tests run as well.
 test: $(VENV)/dev-ready
-	@$(BIN)/python -m pytest -m "" -n $(WORKERS) $(ARGS)
+	@$(BIN)/python -m pytest -m "" -n $(WORKERS) --dist worksteal $(ARGS)
 
 prove: $(VENV)/dev-ready
 	@$(BIN)/python -m qa prove $(ARGS)
