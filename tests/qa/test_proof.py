@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from qa import figure, labs, proof, source
+from qa import figure, labs, proof, source, worker
 from qa.proof import Outcome
 from qa.worker import Task
 from snippets import evidence as snippet_evidence
@@ -383,3 +383,11 @@ def test_a_mistake_that_a_check_does_not_reach_is_not_tried(house: House) -> Non
     assert "Unseen." not in verdicts
     assert "zeros: snippets.madeup.checks:rows" not in verdicts
     assert house.qa("lint").returncode == 0, "and its absence is not stale evidence"
+
+
+def test_of_what_trains_only_holds_has_to_agree_elsewhere() -> None:
+    def check() -> snippet_evidence.Evidence:
+        return snippet_evidence.Evidence(True, {"loss": 0.5})
+
+    assert worker.check(check, task("fast"))["rel"] == 1e-3
+    assert worker.check(snippet_evidence.trained(check), task("trained"))["rel"] is None
